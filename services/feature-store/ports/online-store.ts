@@ -1,0 +1,85 @@
+import type { Position } from '@featuremesh/domain/position';
+
+/** One (group, version, placement generation): the unit of creation, dropping and reading. */
+export interface TableRef {
+  readonly groupId: string;
+  readonly version: number;
+  readonly generation: number;
+}
+
+/** One packed row with its encoded entity key; the bytes are those that the origin packed (A3). */
+export interface StoredRow {
+  readonly key: Uint8Array;
+  readonly row: Uint8Array;
+}
+
+/** What is remembered of a keyed write, so that a retry gets the first answer. */
+export interface IdempotencyRecord {
+  readonly id: string;
+  readonly bodyHash: string;
+  /** The chunk's first answer as JSON. */
+  readonly answer: string;
+  readonly storedAtMs: number;
+}
+
+/** One atomic step of applying the log: rows, the watermark that covers them, and the idempotency record of their chunk. */
+export interface ApplyStep {
+  readonly table: TableRef;
+  readonly rows: readonly StoredRow[];
+  /** The log position up to which this appender's chunks are now applied; never goes back (S7). */
+  readonly watermark?: { readonly name: string; readonly sequence: number };
+  /** Where the rows come from, for reads `after` a position: (origin, feed epoch, group, appender) → sequence. */
+  readonly positions?: readonly Position[];
+  readonly idempotency?: IdempotencyRecord;
+  /** Refuses the step (StaleLease) where the named lease has another epoch. */
+  readonly lease?: LeaseRef;
+}
+
+/** A fenced right, for instance to run the projector. */
+export interface LeaseRef {
+  readonly name: string;
+  readonly epoch: number;
+}
+
+/** How an apply ended; `applied + older` is the number of rows: `older` lost to a newer or equal stored row. */
+export interface ApplyOutcome {
+  readonly applied: number;
+  readonly older: number;
+}
+
+/**
+ * A region's online store: the winning row per key, written by applying the log and by nothing else.
+ *
+ * Order: of two rows of one key the greater by `domain/row-order` stays, in any order of arrival, applied twice or once (S2–S4).
+ * A step is atomic and, once the promise resolves, readable by every process of the region.
+ * Failures reject with a ProblemError `STORE_UNAVAILABLE`; a missing key is never a failure and a failure is never a missing key (V5).
+ */
+export interface OnlineStore {
+  /** Opens or creates the tables; throws TABLE_LIMIT where the store may hold no more. Idempotent. */
+  ensureTables(tables: readonly TableRef[]): Promise<void>;
+  /** Drops a table and its rows; nothing of it is readable afterwards. Idempotent. */
+  dropTable(table: TableRef): Promise<void>;
+  listTables(): Promise<readonly TableRef[]>;
+  /** Applies one step atomically. Steps may be issued concurrently; the store may group them into one commit. */
+  apply(step: ApplyStep): Promise<ApplyOutcome>;
+  /** The packed rows of `keys`, in their order; undefined where there is none. Includes logical deletions. */
+  read(table: TableRef, keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /** Rows in key order, from `after` (exclusive), for snapshots and digests. */
+  scan(table: TableRef, options: { readonly after?: Uint8Array; readonly limit: number }): Promise<readonly StoredRow[]>;
+  /** Number of keys held, deletions included. */
+  countRows(table: TableRef): Promise<number>;
+  /** A stored watermark; 0 where there is none. */
+  watermark(name: string): Promise<number>;
+  /** Applied sequence of (origin, feedEpoch, groupId, appender); 0 where nothing was applied. */
+  appliedPosition(of: Omit<Position, 'sequence'>): Promise<number>;
+  /** All applied positions of a group: the watermark vector of a snapshot. */
+  appliedPositions(groupId: string): Promise<readonly Position[]>;
+  idempotency(id: string): Promise<IdempotencyRecord | undefined>;
+  /** Number of idempotency records held. */
+  countIdempotency(): Promise<number>;
+  /** Removes records stored before `beforeMs`, at most `limit`; returns how many. */
+  sweepIdempotency(beforeMs: number, limit: number): Promise<number>;
+  /** Takes or renews a lease until `untilMs`; undefined while another holder's lease is valid at `nowMs`. A change of holder raises the epoch. */
+  acquireLease(lease: { name: string; holder: string; nowMs: number; untilMs: number }): Promise<LeaseRef | undefined>;
+  close(): Promise<void>;
+}

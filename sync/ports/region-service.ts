@@ -1,0 +1,28 @@
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
+import type { LinkStatus } from '@featuremesh/contracts/link-status';
+import type { MeshState } from '@featuremesh/domain/mesh-state';
+import type { Position } from '@featuremesh/domain/position';
+
+/** The contracts that a region's own service offers to its sync agent: the only way sync learns of definitions and stored rows. */
+export interface RegionService {
+  /** The state as soon as its revision exceeds `after`, or the present one after `waitMs`. */
+  meshState(after: number, waitMs: number): Promise<MeshState>;
+  /** This region's own catalogue entries and approved policies with sequence above `after`, as they go to peers. */
+  ownEntries(after: number): Promise<readonly CatalogueEntry[]>;
+  /** Hands over what a peer told; the service verifies signatures itself. */
+  importEntries(peer: string, entries: readonly CatalogueEntry[]): Promise<void>;
+  /** Says that the broker now enforces the state of this revision, with the hash of what is running (R8). */
+  enforced(report: { revision: number; hash: string }): Promise<void>;
+  reportLinks(links: readonly LinkStatus[]): Promise<void>;
+  /** Winners of any origin in key order, as a feed chunk; the watermark vector comes with the first page (SnapshotSource, A5). */
+  snapshotPage(request: { groupId: string; version: number; after?: string; limit: number }): Promise<SnapshotPage>;
+}
+
+/** One page of a snapshot. */
+export interface SnapshotPage {
+  readonly body: Uint8Array;
+  readonly rows: number;
+  /** Base64url key to go on after; undefined at the end. */
+  readonly next?: string;
+  readonly watermarks: readonly Position[];
+}
