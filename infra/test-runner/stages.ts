@@ -1,0 +1,42 @@
+/** One stage of `npm test`, in the order in which they run: the fast first. */
+export type Stage =
+  | { readonly kind: 'command'; readonly name: string; readonly command: readonly string[] }
+  | {
+      readonly kind: 'vitest';
+      readonly name: string;
+      readonly suite: 'test' | 'sim' | 'real';
+      readonly filters: readonly string[];
+    };
+
+/** What `npm run check` runs: types, formatter and linter, repository rules. */
+export const CHECK_STAGES: readonly Stage[] = [
+  { kind: 'command', name: 'types', command: ['node_modules/.bin/tsc', '-p', 'tsconfig.json'] },
+  {
+    kind: 'command',
+    name: 'lint and format',
+    command: ['node_modules/.bin/biome', 'ci', '--max-diagnostics=40', '.'],
+  },
+  { kind: 'vitest', name: 'repository rules', suite: 'test', filters: ['infra/repo-rules'] },
+];
+
+/** What `npm test` runs beyond the check. Simulator seeds are bounded; real servers run file by file. */
+export const TEST_STAGES: readonly Stage[] = [
+  {
+    kind: 'vitest',
+    name: 'fast tests',
+    suite: 'test',
+    filters: [
+      'services',
+      'sync',
+      'gateway',
+      'load-tests',
+      'infra/bootstrap',
+      'infra/components',
+      'infra/nats',
+      'infra/local-mesh',
+      'infra/test-runner',
+    ],
+  },
+  { kind: 'vitest', name: 'simulator', suite: 'sim', filters: [] },
+  { kind: 'vitest', name: 'real servers', suite: 'real', filters: [] },
+];
