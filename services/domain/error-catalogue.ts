@@ -86,6 +86,7 @@ export const ERRORS = {
   FORBIDDEN: entry(403, false, 'The caller may not do this'),
   SHUTTING_DOWN: entry(503, true, 'The process is draining'),
   INTERNAL: entry(500, true, 'An unexpected error; its reference is in the log'),
+  CORRUPT_DATA: entry(500, false, 'Stored or received bytes do not decode'),
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A code of the catalogue. */

@@ -1,0 +1,69 @@
+import { assert } from './assert.ts';
+import { MAX_CHUNK_ROWS, MAX_ENTITY_KEY_BYTES, MAX_ROW_BYTES } from './limits.ts';
+import { malformedRow } from './packed-row.ts';
+import { ProblemError, problem } from './problem.ts';
+
+/** One row as it stands in a chunk: the encoded entity key and the packed row. */
+export interface ChunkRow {
+  readonly key: Uint8Array;
+  readonly row: Uint8Array;
+}
+
+/** The chunk format written here. */
+export const FEED_CHUNK_VERSION = 1;
+
+const CHUNK_HEADER_BYTES = 5;
+
+/** One FEED message: version (1), row count (4, little-endian), per row key length (2), key, row length (4), row. */
+export function encodeFeedChunk(rows: readonly ChunkRow[]): Uint8Array {
+  assert(rows.length <= MAX_CHUNK_ROWS, 'a chunk holds at most MAX_CHUNK_ROWS rows');
+  let length = CHUNK_HEADER_BYTES;
+  for (const { key, row } of rows) length += 6 + key.length + row.length;
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, FEED_CHUNK_VERSION);
+  view.setUint32(1, rows.length, true);
+  let at = CHUNK_HEADER_BYTES;
+  for (const { key, row } of rows) {
+    assert(
+      key.length <= MAX_ENTITY_KEY_BYTES && row.length <= MAX_ROW_BYTES,
+      'key and row are within their limits',
+    );
+    view.setUint16(at, key.length, true);
+    bytes.set(key, at + 2);
+    view.setUint32(at + 2 + key.length, row.length, true);
+    bytes.set(row, at + 6 + key.length);
+    at += 6 + key.length + row.length;
+  }
+  return bytes;
+}
+
+/** The rows of a chunk, in order, as views of `body` (no copies). Throws a ProblemError CORRUPT_DATA where the bytes are no chunk. */
+export function decodeFeedChunk(body: Uint8Array): ChunkRow[] {
+  if (body.length < CHUNK_HEADER_BYTES) throw corrupt('shorter than its header');
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (view.getUint8(0) !== FEED_CHUNK_VERSION) throw corrupt(`chunk format version ${view.getUint8(0)}`);
+  const count = view.getUint32(1, true);
+  if (count > MAX_CHUNK_ROWS) throw corrupt(`${count} rows`);
+  const rows: ChunkRow[] = [];
+  let at = CHUNK_HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    const keyAt = at + 2;
+    if (keyAt > body.length) throw corrupt(`row ${i} is cut off`);
+    const keyEnd = keyAt + view.getUint16(at, true);
+    if (keyEnd + 4 > body.length) throw corrupt(`row ${i} is cut off`);
+    const rowEnd = keyEnd + 4 + view.getUint32(keyEnd, true);
+    if (rowEnd > body.length) throw corrupt(`row ${i} is cut off`);
+    const row = body.subarray(keyEnd + 4, rowEnd);
+    const reason = malformedRow(row);
+    if (reason !== undefined) throw corrupt(`row ${i}: ${reason}`);
+    rows.push({ key: body.subarray(keyAt, keyEnd), row });
+    at = rowEnd;
+  }
+  if (at !== body.length) throw corrupt('bytes after the last row');
+  return rows;
+}
+
+function corrupt(reason: string): ProblemError {
+  return new ProblemError(problem('CORRUPT_DATA', `feed chunk: ${reason}`));
+}

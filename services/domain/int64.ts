@@ -1,0 +1,41 @@
+const MIN_INT64 = -(2n ** 63n);
+const MAX_INT64 = 2n ** 63n - 1n;
+const INTEGER = /^-?\d{1,20}$/;
+/** So many characters of an integer are always a safe integer. */
+const SAFE_CHARS = 15;
+
+/** What is wrong with an int64 given as JSON: not one, or a number whose source text may have been another one. */
+export type Int64Fault = 'INVALID_VALUE' | 'INT64_PRECISION';
+
+/** An int64 given as a safe integer, a decimal string or a bigint: a Number where it is safe, else a bigint; else what is wrong. */
+export function parseInt64(value: unknown): number | bigint | Int64Fault {
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return value;
+    return Number.isInteger(value) ? 'INT64_PRECISION' : 'INVALID_VALUE';
+  }
+  if (typeof value === 'bigint') return narrow(value);
+  if (typeof value !== 'string' || !INTEGER.test(value)) return 'INVALID_VALUE';
+  return value.length <= SAFE_CHARS ? Number(value) : narrow(BigInt(value));
+}
+
+/** Decimal text of the int64 whose upper half (signed) and lower half (unsigned) are given. */
+export function formatInt64(high: number, low: number): string {
+  const near = high * 0x1_0000_0000 + low;
+  return Number.isSafeInteger(near) ? `${near}` : `${(BigInt(high) << 32n) | BigInt(low)}`;
+}
+
+/** Writes 8 bytes of an int64 that `parseInt64` returned. */
+export function writeInt64(view: DataView, at: number, value: number | bigint, littleEndian: boolean): void {
+  if (typeof value === 'bigint') {
+    view.setBigInt64(at, value, littleEndian);
+    return;
+  }
+  view.setInt32(littleEndian ? at + 4 : at, Math.floor(value / 0x1_0000_0000), littleEndian);
+  view.setUint32(littleEndian ? at : at + 4, value >>> 0, littleEndian);
+}
+
+function narrow(value: bigint): number | bigint | Int64Fault {
+  if (value < MIN_INT64 || value > MAX_INT64) return 'INVALID_VALUE';
+  const near = Number(value);
+  return Number.isSafeInteger(near) ? near : value;
+}
