@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { refuse, step } from './messages.js';
 import { npm } from './node-runtime.js';
@@ -20,6 +20,7 @@ export function ensureDependencies(root, node) {
       'the dependencies',
       node,
     );
+    mkdirSync(join(root, 'node_modules'), { recursive: true });
     writeFileSync(stamp, lock);
   });
 }
