@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Random } from './random.ts';
@@ -14,12 +14,17 @@ const PATTERN = /^[A-Za-z0-9_-]{43}$/;
 export function ensureInternalToken(path: string, random: Random): string {
   const token = Buffer.from(random.bytes(TOKEN_BYTES)).toString('base64url');
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // Written aside and linked into place, so that no other process reads a file that is not whole.
+  const draft = `${path}.${Buffer.from(random.bytes(6)).toString('hex')}`;
+  writeFileSync(draft, token, { mode: 0o600, flag: 'wx' });
   try {
-    writeFileSync(path, token, { mode: 0o600, flag: 'wx' });
+    linkSync(draft, path);
     return token;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return readInternalToken(path);
     throw error;
+  } finally {
+    rmSync(draft);
   }
 }
 
