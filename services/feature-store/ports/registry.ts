@@ -9,22 +9,49 @@ export interface TablePlacement {
   readonly held: boolean;
 }
 
+/** What the sync agent last reported to any process of the region; shared by all of them, not part of the state. */
+export interface SyncReports {
+  /** The registry revision that the broker now enforces, and the hash of the compiled configuration. */
+  readonly enforced?: { readonly revision: number; readonly hash: string; readonly atMs: number };
+  /** Link states, as the agent sent them. */
+  readonly links?: { readonly links: readonly unknown[]; readonly atMs: number };
+}
+
+/** One line of the record of who changed what; each holds the hash of the one before (R9). */
+export interface AuditRecord {
+  readonly revision: number;
+  readonly atMs: number;
+  readonly actor: string;
+  readonly what: string;
+  /** Names of the entries written, with their kind. */
+  readonly entries: readonly string[];
+  /** SHA-256 hex of the record before; empty for the first. */
+  readonly previousHash: string;
+}
+
 /**
  * A region's store of definitions, policies and the replica of other regions' catalogues.
  * `commit` is atomic and guarded: it fails with CONCURRENT_CHANGE where the revision is no longer `expectedRevision`.
  */
 export interface Registry {
-  /** The current state; the same object until it changes. Also sees commits of other processes within `watch`'s latency. */
+  /** The current state; the same object until it changes. Also sees commits of other processes, within about 200 ms. */
   state(): MeshState;
   /** All entries known, own and imported, including policies that are only proposed (epoch 0). */
   entries(): Promise<readonly CatalogueEntry[]>;
   /** Writes entries (own home: sequence is assigned here; imported: kept, and ignored where not newer). Returns the new state. */
   commit(change: { entries: readonly CatalogueEntry[]; expectedRevision?: number; actor: string; what: string }): Promise<MeshState>;
   tablePlacements(): Promise<readonly TablePlacement[]>;
-  saveTablePlacements(placements: readonly TablePlacement[]): Promise<void>;
+  /** Writes placements; fails with CONCURRENT_CHANGE where the revision they were judged at is no longer current. */
+  saveTablePlacements(placements: readonly TablePlacement[], expectedRevision?: number): Promise<void>;
   /** Notes that a peer confirmed its policy epoch now (A6, maxPolicyAge). */
   confirmPolicy(home: string, epoch: number, atMs: number): Promise<void>;
   /** Calls back after every change, also one made by another process. */
   onChange(listener: (state: MeshState) => void): () => void;
+  /** Keeps a report of the sync agent beside the state; the revision does not change. */
+  saveReport(report: SyncReports): Promise<void>;
+  /** The last report of each kind, whichever process received it. */
+  reports(): SyncReports;
+  /** The newest audit records, oldest first, at most `limit`. */
+  audit(limit: number): Promise<readonly AuditRecord[]>;
   close(): Promise<void>;
 }

@@ -1,0 +1,220 @@
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
+import type { MeshState } from '@featuremesh/domain/mesh-state';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Timer } from '@featuremesh/runtime/timer';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { AuditRecord, Registry, SyncReports, TablePlacement } from '../../ports/registry.ts';
+import { auditHash } from '../../registry/audit-chain.ts';
+import { entryName } from '../../registry/entry-key.ts';
+import { buildMeshState, type RegionRoster } from '../../registry/mesh-state-builder.ts';
+import { changeImage, EMPTY_IMAGE, type RegistryImage } from '../../registry/registry-image.ts';
+
+/** How often a process looks for commits of the region's other processes: well below the 200 ms that the port promises. */
+const POLL_MS = 100;
+
+/** Bytes of address space: a catalogue of 10,000 groups of 10 KiB fits ten times over. */
+const MAP_BYTES = 1024 * 1024 * 1024;
+
+/** What changes whenever anything in the environment does; compared by value when polled. */
+interface Head {
+  readonly revision: number;
+  readonly ownSequence: number;
+  readonly confirmations: number;
+  readonly audits: number;
+}
+
+const NO_HEAD: Head = { revision: 0, ownSequence: 0, confirmations: 0, audits: 0 };
+
+/** Where and with what a registry is opened. */
+export interface LmdbRegistryOptions {
+  readonly path: string;
+  readonly roster: RegionRoster;
+  readonly clock: Clock;
+  readonly timer: Timer;
+}
+
+/**
+ * The registry port on one LMDB environment that several processes of a region share. A commit is one synced
+ * transaction under LMDB's writer lock, so guards hold across processes; other processes notice within `POLL_MS`.
+ */
+export class LmdbRegistry implements Registry {
+  readonly #root: RootDatabase<unknown, string>;
+  readonly #entries: Database<CatalogueEntry, string>;
+  readonly #meta: Database<Head | Record<string, number> | SyncReports, string>;
+  readonly #tables: Database<TablePlacement, string>;
+  readonly #audit: Database<AuditRecord, number>;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<(state: MeshState) => void>();
+  readonly #poll: { stop(): void };
+  #roster: RegionRoster;
+  #head: Head = NO_HEAD;
+  #image: RegistryImage = EMPTY_IMAGE;
+  #state: MeshState;
+
+  private constructor(options: LmdbRegistryOptions) {
+    this.#root = open({
+      path: options.path,
+      mapSize: MAP_BYTES,
+      maxDbs: 8,
+      encoding: 'json',
+      // A commit that answered is on disk: definitions and signatures are few and must not be lost.
+      overlappingSync: false,
+    });
+    this.#entries = this.#root.openDB({ name: 'entries', encoding: 'json' });
+    this.#meta = this.#root.openDB({ name: 'meta', encoding: 'json' });
+    this.#tables = this.#root.openDB({ name: 'tables', encoding: 'json' });
+    this.#audit = this.#root.openDB({ name: 'audit', encoding: 'json' });
+    this.#clock = options.clock;
+    this.#roster = options.roster;
+    this.#state = buildMeshState(this.#image, this.#roster, this.#clock.nowMs());
+    this.#refresh();
+    this.#poll = options.timer.every(POLL_MS, () => this.#refresh());
+  }
+
+  /** Opens or creates the environment and loads the state. */
+  static open(options: LmdbRegistryOptions): LmdbRegistry {
+    return new LmdbRegistry(options);
+  }
+
+  state(): MeshState {
+    return this.#state;
+  }
+
+  entries(): Promise<readonly CatalogueEntry[]> {
+    this.#refresh();
+    return Promise.resolve([...this.#image.entries.values()]);
+  }
+
+  async commit(change: Parameters<Registry['commit']>[0]): Promise<MeshState> {
+    this.#root.transactionSync(() => {
+      const head = this.#readHead();
+      guard(head.revision, change.expectedRevision);
+      const before = this.#loadImage(head);
+      const { image, written } = changeImage(before, change.entries, this.#roster.self.id);
+      if (written.length === 0) return;
+      for (const { key, entry } of written) this.#entries.putSync(key, entry);
+      const previous = head.audits === 0 ? undefined : this.#audit.get(head.audits);
+      this.#audit.putSync(head.audits + 1, {
+        revision: image.revision,
+        atMs: this.#clock.nowMs(),
+        actor: change.actor,
+        what: change.what,
+        entries: written.map(({ entry }) => `${entry.kind} ${entry.home}/${entryName(entry)}`),
+        previousHash: previous === undefined ? '' : auditHash(previous),
+      });
+      this.#putHead({
+        ...head,
+        revision: image.revision,
+        ownSequence: image.ownSequence,
+        audits: head.audits + 1,
+      });
+    });
+    await this.#root.flushed;
+    this.#refresh();
+    return this.#state;
+  }
+
+  tablePlacements(): Promise<readonly TablePlacement[]> {
+    this.#root.resetReadTxn();
+    return Promise.resolve([...this.#tables.getRange()].map(({ value }) => value));
+  }
+
+  async saveTablePlacements(placements: readonly TablePlacement[], expectedRevision?: number): Promise<void> {
+    this.#root.transactionSync(() => {
+      guard(this.#readHead().revision, expectedRevision);
+      for (const placement of placements)
+        this.#tables.putSync(`${placement.groupId}/${placement.version}`, placement);
+    });
+    await this.#root.flushed;
+  }
+
+  async confirmPolicy(home: string, epoch: number, atMs: number): Promise<void> {
+    // A peer that confirms an epoch we have not all policies of confirms nothing about those we have.
+    if (epoch !== (this.#state.policyEpochs[home] ?? 0)) return;
+    this.#root.transactionSync(() => {
+      const head = this.#readHead();
+      this.#meta.putSync('confirmed', { ...this.#readConfirmed(), [home]: atMs });
+      this.#putHead({ ...head, confirmations: head.confirmations + 1 });
+    });
+    this.#refresh();
+  }
+
+  onChange(listener: (state: MeshState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async saveReport(report: SyncReports): Promise<void> {
+    this.#root.transactionSync(() => {
+      this.#meta.putSync('reports', { ...this.reports(), ...report });
+    });
+  }
+
+  reports(): SyncReports {
+    this.#root.resetReadTxn();
+    return (this.#meta.get('reports') as SyncReports | undefined) ?? {};
+  }
+
+  audit(limit: number): Promise<readonly AuditRecord[]> {
+    this.#root.resetReadTxn();
+    const newest = [...this.#audit.getRange({ reverse: true, limit })].map(({ value }) => value);
+    return Promise.resolve(newest.reverse());
+  }
+
+  /** Takes another list of regions, as after `region add`; listeners are called. */
+  setRoster(roster: RegionRoster): void {
+    this.#roster = roster;
+    this.#swap(this.#head, this.#image);
+  }
+
+  async close(): Promise<void> {
+    this.#poll.stop();
+    this.#listeners.clear();
+    await this.#root.close();
+  }
+
+  #refresh(): void {
+    this.#root.resetReadTxn();
+    const head = this.#readHead();
+    if (head.revision === this.#head.revision && head.confirmations === this.#head.confirmations) return;
+    this.#swap(head, this.#loadImage(head));
+  }
+
+  #swap(head: Head, image: RegistryImage): void {
+    this.#head = head;
+    this.#image = image;
+    this.#state = buildMeshState(image, this.#roster, this.#clock.nowMs());
+    for (const listener of this.#listeners) listener(this.#state);
+  }
+
+  #readHead(): Head {
+    return (this.#meta.get('head') as Head | undefined) ?? NO_HEAD;
+  }
+
+  #readConfirmed(): Readonly<Record<string, number>> {
+    return (this.#meta.get('confirmed') as Record<string, number> | undefined) ?? {};
+  }
+
+  #putHead(head: Head): void {
+    this.#meta.putSync('head', head);
+  }
+
+  #loadImage(head: Head): RegistryImage {
+    const confirmedAtMs = this.#readConfirmed();
+    if (head.revision === this.#head.revision) return { ...this.#image, confirmedAtMs };
+    const entries = new Map<string, CatalogueEntry>();
+    for (const { key, value } of this.#entries.getRange()) entries.set(key, value);
+    return { revision: head.revision, ownSequence: head.ownSequence, entries, confirmedAtMs };
+  }
+}
+
+function guard(revision: number, expected: number | undefined): void {
+  if (expected === undefined || expected === revision) return;
+  throw new ProblemError(
+    problem(
+      'CONCURRENT_CHANGE',
+      `the registry is at revision ${revision}, the change was made for ${expected}`,
+    ),
+  );
+}

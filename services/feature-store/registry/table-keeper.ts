@@ -1,0 +1,163 @@
+import type { MeshState } from '@featuremesh/domain/mesh-state';
+import { placementOf } from '@featuremesh/domain/placement';
+import { ProblemError } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Timer } from '@featuremesh/runtime/timer';
+import type { OnlineStore, TableRef } from '../ports/online-store.ts';
+import type { Registry, TablePlacement } from '../ports/registry.ts';
+
+/** How often placements are judged without a change of the state: policies begin and end by the clock. */
+const RECHECK_MS = 1_000;
+
+/** Tries of one reconciliation while other processes change the registry; each try starts from the newest state. */
+const MAX_TRIES = 5;
+
+/** What a keeper works with. */
+export interface TableKeeperOptions {
+  readonly registry: Registry;
+  readonly store: Pick<OnlineStore, 'ensureTables' | 'dropTable' | 'listTables'>;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly logger: Logger;
+}
+
+/**
+ * Keeps the store's tables equal to the placements: a group version that this region may hold has a table, one that it
+ * may not has none. Coming back raises the generation, so that nothing dropped can hide or return (A3).
+ */
+export class TableKeeper {
+  readonly #options: TableKeeperOptions;
+  #tables: ReadonlyMap<string, TableRef> = new Map();
+  #running: Promise<void> = Promise.resolve();
+  #queued = false;
+  /** True until one reconciliation has run to its end; a drop that failed is tried again. */
+  #dirty = true;
+  #failure: string | undefined;
+  #stop: (() => void) | undefined;
+
+  constructor(options: TableKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Brings the tables in line once, then keeps them so until `stop`. */
+  async start(): Promise<void> {
+    await this.settle();
+    const unsubscribe = this.#options.registry.onChange(() => void this.settle());
+    const recheck = this.#options.timer.every(RECHECK_MS, () => void this.settle());
+    this.#stop = () => {
+      unsubscribe();
+      recheck.stop();
+    };
+  }
+
+  /** Ends the watching; a running reconciliation finishes. */
+  async stop(): Promise<void> {
+    this.#stop?.();
+    await this.#running;
+  }
+
+  /** The table that holds a group version here; undefined where this region holds none of it. */
+  tableFor(groupId: string, version: number): TableRef | undefined {
+    return this.#tables.get(`${groupId}/${version}`);
+  }
+
+  /** All tables held. */
+  tables(): readonly TableRef[] {
+    return [...this.#tables.values()];
+  }
+
+  /** Why the tables are not as the placements say; undefined where they are. For readiness. */
+  failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Resolves when the tables match the state as it is now, or the attempt failed. At most one attempt runs and one waits. */
+  settle(): Promise<void> {
+    if (this.#queued) return this.#running;
+    this.#queued = true;
+    this.#running = this.#running.then(() => {
+      this.#queued = false;
+      return this.#attempt();
+    });
+    return this.#running;
+  }
+
+  async #attempt(): Promise<void> {
+    const { logger } = this.#options;
+    for (let attempt = 1; attempt <= MAX_TRIES; attempt += 1) {
+      try {
+        await this.#reconcile(this.#options.registry.state());
+        this.#failure = undefined;
+        return;
+      } catch (error) {
+        const code = error instanceof ProblemError ? error.problem.code : 'INTERNAL';
+        if (code === 'CONCURRENT_CHANGE' && attempt < MAX_TRIES) {
+          // Reading the entries makes a registry look for what the other process committed.
+          await this.#options.registry.entries();
+          continue;
+        }
+        if (this.#failure !== code) logger.error({ err: error, code }, 'tables do not match the placements');
+        this.#failure = code;
+        return;
+      }
+    }
+  }
+
+  async #reconcile(state: MeshState): Promise<void> {
+    const { registry, store, clock } = this.#options;
+    const known = new Map<string, TablePlacement>();
+    for (const placement of await registry.tablePlacements()) known.set(placementKey(placement), placement);
+    const changed = changedPlacements(state, known, clock.nowMs());
+    if (changed.length > 0) await registry.saveTablePlacements(changed, state.revision);
+    for (const placement of changed) known.set(placementKey(placement), placement);
+
+    const held = new Map<string, TableRef>();
+    for (const [key, placement] of known) if (placement.held) held.set(key, tableOf(placement));
+    if (!this.#dirty && changed.length === 0 && sameTables(held, this.#tables)) return;
+    this.#dirty = true;
+    await store.ensureTables([...held.values()]);
+    this.#tables = held;
+    for (const table of await store.listTables()) {
+      if (mayDrop(table, known.get(placementKey(table)))) await store.dropTable(table);
+    }
+    this.#dirty = false;
+  }
+}
+
+function changedPlacements(
+  state: MeshState,
+  known: ReadonlyMap<string, TablePlacement>,
+  nowMs: number,
+): readonly TablePlacement[] {
+  const changed: TablePlacement[] = [];
+  for (const group of state.groups) {
+    const table = { groupId: group.id, version: group.version };
+    const before = known.get(placementKey(table));
+    const wanted = placementOf(group, state, nowMs).placement.includes(state.region);
+    if (wanted && before?.held !== true)
+      changed.push({ ...table, generation: (before?.generation ?? 0) + 1, held: true });
+    if (!wanted && before?.held === true) changed.push({ ...before, held: false });
+  }
+  return changed;
+}
+
+/** A table that no placement speaks of yet is another process's, which saw a newer state and is just making it. */
+function mayDrop(table: TableRef, placement: TablePlacement | undefined): boolean {
+  if (placement === undefined || placement.generation < table.generation) return false;
+  return !placement.held || placement.generation > table.generation;
+}
+
+const placementKey = (of: { groupId: string; version: number }): string => `${of.groupId}/${of.version}`;
+
+const tableOf = ({ groupId, version, generation }: TablePlacement): TableRef => ({
+  groupId,
+  version,
+  generation,
+});
+
+function sameTables(a: ReadonlyMap<string, TableRef>, b: ReadonlyMap<string, TableRef>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, table] of a) if (b.get(key)?.generation !== table.generation) return false;
+  return true;
+}

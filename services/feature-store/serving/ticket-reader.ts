@@ -1,0 +1,272 @@
+import { KeyEncoder } from '@featuremesh/domain/entity-key';
+import { ERRORS } from '@featuremesh/domain/error-catalogue';
+import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
+import { MAX_READ_FEATURES, MAX_READ_ROWS } from '@featuremesh/domain/limits';
+import type { MeshState } from '@featuremesh/domain/mesh-state';
+import type { AnswerSource, FeatureMatrix } from '@featuremesh/domain/online-answer';
+import { type GroupPlacement, gatewaySet, mayRead, policyIsStale } from '@featuremesh/domain/placement';
+import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
+import type { ReadTicket } from '@featuremesh/domain/read-plan';
+import type { RegionId } from '@featuremesh/domain/region-id';
+import { fail, ok, type Result } from '@featuremesh/domain/result';
+import type { ValueStatus } from '@featuremesh/domain/value-status';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Timer } from '@featuremesh/runtime/timer';
+import type { OnlineStore, TableRef } from '../ports/online-store.ts';
+import { answerProblem } from './answer-problem.ts';
+import { DecoderCache } from './decoder-cache.ts';
+import { fillColumns } from './matrix-columns.ts';
+import { waitForPosition } from './position-wait.ts';
+import type { CurrentView } from './state-view.ts';
+
+/** Who asks, as the region believes it: configuration or a verified gateway token says so. */
+export interface ReadCaller {
+  readonly jurisdictions: readonly string[] | 'all';
+  readonly purposes: readonly string[] | 'all';
+  /** The gateway that will carry the answer; undefined where the caller asked this region itself. */
+  readonly gatewayRegion?: RegionId;
+}
+
+/** What a reader works with. */
+export interface TicketReaderOptions {
+  readonly view: CurrentView;
+  readonly store: Pick<OnlineStore, 'read' | 'appliedPosition'>;
+  readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
+  /** Replication lag of this region's copy behind the peers, in ms; null while a peer has not reported yet. */
+  readonly lagMs: (peers: readonly RegionId[]) => number | null;
+  readonly clock: Clock;
+  readonly timer: Timer;
+}
+
+/** A group as the current state has it, with what deciding and decoding need. */
+export interface Readable {
+  readonly state: MeshState;
+  readonly group: CatalogueGroup;
+  readonly placement: GroupPlacement;
+}
+
+/**
+ * Answers read tickets from this region's own copy. Policy is judged here on every ticket, whoever planned it; what may
+ * not or cannot be read comes back as REFUSED or UNAVAILABLE with its problem, never as a missing row (V5).
+ */
+export class TicketReader {
+  readonly #options: TicketReaderOptions;
+  readonly #decoders = new DecoderCache();
+  readonly #encoders = new WeakMap<CatalogueGroup, KeyEncoder>();
+
+  constructor(options: TicketReaderOptions) {
+    this.#options = options;
+  }
+
+  /** The answer to one ticket. Rejects only on a programming error. */
+  async read(ticket: ReadTicket, caller: ReadCaller): Promise<FeatureMatrix> {
+    const found = this.#find(ticket);
+    if (!found.ok) return this.#unread(ticket, undefined, found.problem);
+    const { group } = found.value;
+    const keys = this.#encodeKeys(ticket, group);
+    if (!keys.ok) return this.#unread(ticket, group, keys.problem);
+    const refused = this.#judge(found.value, ticket, caller);
+    if (refused !== undefined) return this.#unread(ticket, group, refused);
+    const late = await this.#tooLate(found.value, ticket);
+    if (late !== undefined) return this.#unread(ticket, group, late);
+    try {
+      return await this.#readRows(found.value, ticket, keys.value);
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      return this.#unread(ticket, group, error.problem);
+    }
+  }
+
+  /** A group version of the current state with its placement; undefined where it is unknown here. */
+  readable(groupId: string, version: number): Readable | undefined {
+    const { state, catalogue, placements } = this.#options.view.now();
+    const group = catalogue.groupById(groupId, version);
+    if (group === undefined) return undefined;
+    return { state, group, placement: placements.of(group, this.#options.clock.nowMs()) };
+  }
+
+  #find(ticket: ReadTicket): Result<Readable> {
+    const found = this.readable(ticket.g, ticket.v);
+    if (found === undefined)
+      return fail(problem('UNKNOWN_GROUP', 'this region does not know the group version'));
+    if (ticket.f.length > MAX_READ_FEATURES)
+      return fail(problem('TOO_MANY_FEATURES', `at most ${MAX_READ_FEATURES} features in one read`));
+    const names = new Set(found.group.definition.features.map(feature => feature.name));
+    const unknown = ticket.f.find(name => !names.has(name));
+    if (unknown !== undefined)
+      return fail(problem('UNKNOWN_FEATURE', `${found.group.definition.name} has no feature ${unknown}`));
+    return ok(found);
+  }
+
+  /** Policy as this region knows it: first who may have the rows, then who may hold and carry them (interfaces). */
+  #judge(
+    { state, group, placement }: Readable,
+    ticket: ReadTicket,
+    caller: ReadCaller,
+  ): Problem | undefined {
+    const self = state.region;
+    const asCaller = {
+      jurisdictions: caller.jurisdictions,
+      purposes: caller.purposes,
+      ...(ticket.purpose === undefined ? {} : { purpose: ticket.purpose }),
+    };
+    if (!mayRead(placement, asCaller, self, state))
+      return problem('RESIDENCY_DENIED', 'the caller is outside the readers of the group');
+    if (!placement.placement.includes(self) || this.#rowsOfOthers(group, placement, ticket, self))
+      return problem('MISROUTED', `${self} may not answer for ${group.definition.name}`, {
+        extra: {
+          candidates: candidatesOf(
+            state,
+            placement.placement.filter(region => region !== self),
+          ),
+        },
+      });
+    if (caller.gatewayRegion !== undefined) {
+      const permitted = gatewaySet(placement, self, state);
+      if (!permitted.includes(caller.gatewayRegion))
+        return problem('RESIDENCY_REDIRECT', `${caller.gatewayRegion} may not carry rows of this group`, {
+          extra: { candidates: candidatesOf(state, permitted) },
+        });
+    }
+    if (policyIsStale(placement, state, this.#options.clock.nowMs()))
+      return problem('POLICY_STALE', `the policy was not confirmed within ${placement.maxPolicyAgeMs} ms`);
+    return undefined;
+  }
+
+  /** True where a region-valued key of a ticket names another region and rows stay where they were accepted. */
+  #rowsOfOthers(
+    group: CatalogueGroup,
+    placement: GroupPlacement,
+    ticket: ReadTicket,
+    self: RegionId,
+  ): boolean {
+    if (placement.replicated) return false;
+    const key = group.joinKeys.find(candidate => candidate.role === 'region');
+    if (key === undefined) return false;
+    return (ticket.keys[key.name] ?? []).some(value => value !== self);
+  }
+
+  async #tooLate(readable: Readable, ticket: ReadTicket): Promise<Problem | undefined> {
+    if (ticket.after !== undefined) {
+      try {
+        const unreached = await waitForPosition(ticket.after, ticket.g, this.#options);
+        if (unreached !== undefined) return unreached;
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error;
+        return error.problem;
+      }
+    }
+    if (ticket.maxLagMs === undefined) return undefined;
+    const lagMs = this.#lagMs(readable);
+    if (lagMs !== null && lagMs <= ticket.maxLagMs) return undefined;
+    return problem(
+      'LAG_TOO_HIGH',
+      lagMs === null ? 'the lag of this copy is not known yet' : `this copy is ${lagMs} ms behind`,
+      { extra: { lagMs } },
+    );
+  }
+
+  #encodeKeys(ticket: ReadTicket, group: CatalogueGroup): Result<readonly Uint8Array[]> {
+    const columns = Object.entries(ticket.keys);
+    const count = columns[0]?.[1].length ?? 0;
+    if (columns.some(([, values]) => values.length !== count))
+      return fail(problem('UNEQUAL_LENGTHS', 'the key arrays have different lengths'));
+    if (count > MAX_READ_ROWS) return fail(problem('TOO_MANY_ROWS', `at most ${MAX_READ_ROWS} rows in one read`));
+    let encoder = this.#encoders.get(group);
+    if (encoder === undefined) {
+      encoder = new KeyEncoder(group.joinKeys);
+      this.#encoders.set(group, encoder);
+    }
+    const keys: Uint8Array[] = [];
+    for (let row = 0; row < count; row += 1) {
+      const values: Record<string, unknown> = {};
+      for (const [name, column] of columns) values[name] = column[row];
+      const key = encoder.encode(values);
+      if (!key.ok) return key;
+      keys.push(key.value);
+    }
+    return ok(keys);
+  }
+
+  async #readRows(
+    readable: Readable,
+    ticket: ReadTicket,
+    keys: readonly Uint8Array[],
+  ): Promise<FeatureMatrix> {
+    const { state, group, placement } = readable;
+    const { store, tableFor, clock } = this.#options;
+    const table = tableFor(group.id, group.version);
+    if (table === undefined)
+      throw new ProblemError(problem('STORE_UNAVAILABLE', 'the table of the group is not ready here'));
+    const rows = await store.read(table, keys);
+    const columns = fillColumns({
+      rows,
+      width: ticket.f.length,
+      decoder: this.#decoders.decoderOf(group, ticket.f, ticket.vectorsAs ?? 'array'),
+      nowMs: Number(clock.nowUs()) / 1_000,
+      maxAgeMs: shorter(group.definition.maxAgeMs, ticket.maxAgeMs),
+      includeStale: ticket.includeStale ?? false,
+      onlyOrigin: placement.rows === 'origin' ? state.region : undefined,
+    });
+    return {
+      ...this.#head(ticket, group),
+      names: ticket.f,
+      ...columns,
+      source: this.#source(readable),
+    };
+  }
+
+  #source(readable: Readable): AnswerSource {
+    const { state, group, placement } = readable;
+    return {
+      region: state.region,
+      replica: placement.replicated && group.definition.homeRegion !== state.region,
+      lagMs: this.#lagMs(readable),
+      policyEpoch: placement.policyEpoch,
+    };
+  }
+
+  #lagMs({ state, placement }: Readable): number | null {
+    if (!placement.replicated) return 0;
+    return this.#options.lagMs(placement.placement.filter(region => region !== state.region));
+  }
+
+  #head(ticket: ReadTicket, group: CatalogueGroup | undefined) {
+    return {
+      group: group?.definition.name ?? ticket.g,
+      ...(ticket.as === undefined ? {} : { as: ticket.as }),
+      version: ticket.v,
+      region: this.#options.view.now().state.region,
+    };
+  }
+
+  #unread(ticket: ReadTicket, group: CatalogueGroup | undefined, reason: Problem): FeatureMatrix {
+    const { region } = this.#options.view.now().state;
+    return {
+      ...this.#head(ticket, group),
+      names: ticket.f,
+      columns: null,
+      statuses: ticket.f.map(() => unreadStatus(reason)),
+      eventTimes: null,
+      problem: answerProblem(reason, region),
+    };
+  }
+}
+
+/** REFUSED where policy says no, UNAVAILABLE where the part could not be read. */
+export function unreadStatus({ code }: Problem): ValueStatus {
+  const byPolicy = ['RESIDENCY_REDIRECT', 'RESIDENCY_DENIED', 'MISROUTED', 'POLICY_STALE', 'UNAUTHENTICATED'];
+  return byPolicy.includes(code) || ERRORS[code].http === 403 ? 'REFUSED' : 'UNAVAILABLE';
+}
+
+function candidatesOf(state: MeshState, regions: readonly RegionId[]) {
+  return state.regions
+    .filter(({ id }) => regions.includes(id))
+    .map(({ id, publicGatewayUrl }) => ({ region: id, publicGatewayUrl }));
+}
+
+/** A request may only shorten the group's max age. */
+function shorter(ofGroup: number | undefined, asked: number | undefined): number | undefined {
+  if (ofGroup === undefined) return asked;
+  return asked === undefined ? ofGroup : Math.min(ofGroup, asked);
+}
