@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { catalogueEntrySchema } from './catalogue-entry.ts';
+import { meshStateSchema } from './mesh-state.ts';
+import { countSchema } from './wire-primitives.ts';
+
+/** Query of `GET /internal/v1/mesh-state`: answers at once where the revision exceeds `after`, else after `waitMs`. */
+export const meshStateQuerySchema = z.strictObject({
+  after: z.coerce.number().pipe(countSchema).default(0),
+  waitMs: z.coerce.number().pipe(z.int().min(0).max(30_000)).default(0),
+});
+
+/** Answer of `GET /internal/v1/mesh-state`. */
+export const meshStateAnswerSchema = meshStateSchema;
+
+/** Query of `GET /internal/v1/own-entries`. */
+export const ownEntriesQuerySchema = z.strictObject({
+  after: z.coerce.number().pipe(countSchema).default(0),
+});
+
+/** Answer of `GET /internal/v1/own-entries`: ascending by sequence. */
+export const ownEntriesAnswerSchema = z.strictObject({ entries: z.array(catalogueEntrySchema) });
+
+/** Body of `POST /internal/v1/entries`: what a peer told over CTL. Answer: 204. */
+export const importEntriesSchema = z.strictObject({
+  peer: z.string(),
+  entries: z.array(catalogueEntrySchema).max(1_000),
+});
+
+/** Body of `POST /internal/v1/enforced`: the revision that the broker enforces, and the hash of what is running. Answer: 204. */
+export const enforcedSchema = z.strictObject({ revision: countSchema, hash: z.string() });
+
+/** Query of `GET /internal/v1/snapshot`; `after` is the opaque text of the previous answer's `fm-next`. */
+export const snapshotQuerySchema = z.strictObject({
+  group: z.string(),
+  version: z.coerce.number().pipe(z.int().min(1)),
+  after: z.string().exactOptional(),
+  limit: z.coerce.number().pipe(z.int().min(1).max(512)).default(512),
+});
+
+/** Headers of a snapshot page: the next `after` (absent on the last page), rows on the page, watermarks as JSON (first page). */
+export const SNAPSHOT_HEADERS = { next: 'fm-next', rows: 'fm-rows', watermarks: 'fm-watermarks' } as const;

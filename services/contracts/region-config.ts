@@ -1,0 +1,203 @@
+import { problem } from '@featuremesh/domain/problem';
+import { fail, ok, type Result } from '@featuremesh/domain/result';
+import { z } from 'zod';
+import { issuesOf } from './issues.ts';
+import { regionIdSchema } from './wire-primitives.ts';
+
+/** A host and port to listen on. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `127.0.0.1:7400`, `[::1]:7400`, or a bare port, which means loopback. */
+const addressSchema = z
+  .union([z.int().min(1).max(65_535), z.string()])
+  .transform((value, context): ListenAddress => {
+    if (typeof value === 'number') return { host: '127.0.0.1', port: value };
+    const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value);
+    const host = match?.[1] ?? match?.[2];
+    const port = Number(match?.[3]);
+    if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
+    context.addIssue({ code: 'custom', message: 'an address is host:port' });
+    return z.NEVER;
+  });
+
+const httpUrl = z.url({ protocol: /^https?$/ });
+const name = z.string().min(1).max(100);
+const path = z.string().min(1).max(4_096);
+const publicKey = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'base64 of a raw 32-byte Ed25519 public key');
+
+const storeSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('lmdb'),
+    /** Address space reserved for the online store; it grows into it. */
+    mapSizeBytes: z.int().positive().exactOptional(),
+  }),
+  z.looseObject({ type: z.literal('cassandra') }),
+]);
+
+const objectsSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('filesystem'), path: path.exactOptional() }),
+  z.looseObject({ type: z.literal('s3') }),
+]);
+
+const natsSchema = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^(nats|tls):\/\/\S+$/, 'nats://host:port')
+      .exactOptional(),
+    embedded: z
+      .strictObject({
+        client: addressSchema,
+        leaf: addressSchema,
+        /** Address of the leafnode port that peers are told, where it differs from `leaf`. */
+        leafAdvertise: addressSchema.exactOptional(),
+      })
+      .exactOptional(),
+    feedReplicas: z.int().min(1).max(5).default(1),
+  })
+  .refine(nats => (nats.url === undefined) !== (nats.embedded === undefined), {
+    message: 'exactly one of `embedded` and `url`',
+  });
+
+const peerSchema = z.strictObject({
+  id: regionIdSchema,
+  jurisdiction: name,
+  cloud: name,
+  /** Leafnode address of the peer, as this region reaches it. */
+  linkUrl: z.string().regex(/^(nats-leaf|nats|tls):\/\/\S+$/, 'nats-leaf://host:port'),
+  publicUrl: httpUrl,
+  publicGatewayUrl: httpUrl,
+  publicKey,
+  /** Public NKey of the user that the peer connects with. */
+  linkKey: z.string().regex(/^U[A-Z2-7]{55}$/, 'a public user NKey'),
+});
+
+const officerSchema = z.strictObject({
+  id: name,
+  publicKey,
+  roles: z.array(z.enum(['owner', 'compliance'])).min(1),
+});
+
+const authSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('none') }),
+  z.looseObject({ type: z.literal('jwt'), issuer: z.string(), audience: z.string(), jwksUrl: httpUrl }),
+]);
+
+/** region.yaml as parsed; addresses are taken apart, defaults filled in, file names as written (relative to the file's folder). */
+export const regionConfigSchema = z.strictObject({
+  id: regionIdSchema,
+  jurisdiction: name,
+  cloud: name,
+  location: name.exactOptional(),
+  listen: z.strictObject({ http: addressSchema, gateway: addressSchema, sync: addressSchema }),
+  publicUrl: httpUrl,
+  publicGatewayUrl: httpUrl,
+  dataDir: path.default('data'),
+  /** Service processes of the region: slots 0 … services − 1. */
+  services: z.int().min(1).max(4).default(1),
+  store: storeSchema.default({ type: 'lmdb' }),
+  objects: objectsSchema.default({ type: 'filesystem' }),
+  nats: natsSchema,
+  keys: z
+    .strictObject({
+      signing: path.default('keys/signing.pem'),
+      link: path.default('keys/link.nk'),
+      internal: path.default('keys/internal.token'),
+      natsSecrets: path.default('keys/nats.json'),
+    })
+    .prefault({}),
+  peers: z.array(peerSchema).max(31).default([]),
+  officers: z.array(officerSchema).default([]),
+  auth: authSchema.default({ type: 'none' }),
+  tls: z.strictObject({ certificate: path, key: path }).exactOptional(),
+});
+
+/** A region's configuration, parsed. */
+export type RegionConfig = z.infer<typeof regionConfigSchema>;
+
+/** A peer as region.yaml names it. */
+export type PeerConfig = RegionConfig['peers'][number];
+
+/** Parses region.yaml's content. INVALID_CONFIG with every issue and its path; NOT_YET_SUPPORTED for shapes of later milestones. */
+export function parseRegionConfig(value: unknown): Result<RegionConfig> {
+  const parsed = regionConfigSchema.safeParse(value);
+  if (!parsed.success) {
+    return fail(
+      problem('INVALID_CONFIG', 'The region configuration is not valid', { issues: issuesOf(parsed.error) }),
+    );
+  }
+  const config = parsed.data;
+  const unsupported = notYetSupported(config);
+  if (unsupported.length > 0) {
+    return fail(
+      problem('NOT_YET_SUPPORTED', 'The region configuration names parts that are not supported yet', {
+        issues: unsupported,
+      }),
+    );
+  }
+  const issues = [...bindings(config), ...duplicates(config)];
+  return issues.length === 0
+    ? ok(config)
+    : fail(problem('INVALID_CONFIG', 'The region configuration is not valid', { issues }));
+}
+
+/** Where the service process of a slot listens: slot 0 at `listen.http`, slot n ≥ 1 at its port + 5 + n. */
+export function serviceAddress(config: RegionConfig, slot: number): ListenAddress {
+  const { host, port } = config.listen.http;
+  return slot === 0 ? { host, port } : { host, port: port + 5 + slot };
+}
+
+function notYetSupported(config: RegionConfig): { path: string; message: string }[] {
+  const issues: { path: string; message: string }[] = [];
+  if (config.store.type === 'cassandra')
+    issues.push({ path: 'store.type', message: '`cassandra` comes later; use `lmdb`' });
+  if (config.objects.type === 's3')
+    issues.push({ path: 'objects.type', message: '`s3` comes later; use `filesystem`' });
+  if (config.auth.type === 'jwt')
+    issues.push({ path: 'auth.type', message: '`jwt` comes later; use `none` on loopback' });
+  return issues;
+}
+
+/** Nothing binds beyond loopback without authentication and TLS: callers would hold every jurisdiction and purpose. */
+function bindings(config: RegionConfig): { path: string; message: string }[] {
+  if (config.auth.type !== 'none' && config.tls !== undefined) return [];
+  const { listen, nats } = config;
+  const addresses = [
+    ['listen.http', listen.http],
+    ['listen.gateway', listen.gateway],
+    ['listen.sync', listen.sync],
+    ['nats.embedded.client', nats.embedded?.client],
+    ['nats.embedded.leaf', nats.embedded?.leaf],
+  ] as const;
+  return addresses
+    .filter(([, address]) => address !== undefined && !isLoopback(address.host))
+    .map(([where]) => ({
+      path: where,
+      message: 'binds beyond loopback, which needs `auth` and `tls`; use 127.0.0.1',
+    }));
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+function duplicates(config: RegionConfig): { path: string; message: string }[] {
+  const issues: { path: string; message: string }[] = [];
+  const regions = new Set<string>([config.id]);
+  for (const [i, peer] of config.peers.entries()) {
+    if (regions.has(peer.id)) issues.push({ path: `peers[${i}].id`, message: `${peer.id} is named twice` });
+    regions.add(peer.id);
+  }
+  for (const field of ['id', 'publicKey'] as const) {
+    const seen = new Set<string>();
+    for (const [i, officer] of config.officers.entries()) {
+      if (seen.has(officer[field]))
+        issues.push({ path: `officers[${i}].${field}`, message: 'is given twice' });
+      seen.add(officer[field]);
+    }
+  }
+  return issues;
+}
