@@ -1,0 +1,85 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  METRICS,
+  type MetricDefinition,
+  type MetricLabels,
+  type MetricName,
+  type MetricNameOf,
+} from './metric-names.ts';
+
+/** Counts of events; `by` defaults to 1. Names and labels are fixed in `metric-names`. */
+export interface Metrics {
+  count<N extends MetricNameOf<'counter'>>(name: N, labels: MetricLabels<N>, by?: number): void;
+  /** Sets a gauge. */
+  gauge<N extends MetricNameOf<'gauge'>>(name: N, labels: MetricLabels<N>, value: number): void;
+  /** Adds one observation, in the unit of the name. */
+  observe<N extends MetricNameOf<'histogram'>>(name: N, labels: MetricLabels<N>, value: number): void;
+  /** Forgets one combination of labels, for instance of a peer that was removed. */
+  forget<N extends MetricName>(name: N, labels: MetricLabels<N>): void;
+  /** All metrics in Prometheus' text format. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** Metrics of one process, kept by prom-client; `context` (region, process, slot) stands on every line. Metrics of the process itself are included. */
+export class PrometheusMetrics implements Metrics {
+  readonly #registry = new Registry();
+  readonly #counters = new Map<MetricName, Counter>();
+  readonly #gauges = new Map<MetricName, Gauge>();
+  readonly #histograms = new Map<MetricName, Histogram>();
+
+  constructor(
+    context: Readonly<Record<string, string>>,
+    options: { readonly processMetrics?: boolean } = {},
+  ) {
+    this.#registry.setDefaultLabels(context);
+    if (options.processMetrics ?? true) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  count<N extends MetricNameOf<'counter'>>(name: N, labels: MetricLabels<N>, by = 1): void {
+    this.#made(this.#counters, name, settings => new Counter(settings)).inc(labels, by);
+  }
+
+  gauge<N extends MetricNameOf<'gauge'>>(name: N, labels: MetricLabels<N>, value: number): void {
+    this.#made(this.#gauges, name, settings => new Gauge(settings)).set(labels, value);
+  }
+
+  observe<N extends MetricNameOf<'histogram'>>(name: N, labels: MetricLabels<N>, value: number): void {
+    const definition: MetricDefinition = METRICS[name];
+    const buckets = [...(definition.buckets ?? [])];
+    this.#made(this.#histograms, name, settings => new Histogram({ ...settings, buckets })).observe(
+      labels,
+      value,
+    );
+  }
+
+  forget<N extends MetricName>(name: N, labels: MetricLabels<N>): void {
+    this.#counters.get(name)?.remove(labels);
+    this.#gauges.get(name)?.remove(labels);
+    this.#histograms.get(name)?.remove(labels);
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #made<M>(kept: Map<MetricName, M>, name: MetricName, make: (settings: PrometheusSettings) => M): M {
+    const existing = kept.get(name);
+    if (existing !== undefined) return existing;
+    const { help, labels } = METRICS[name];
+    const made = make({ name, help, labelNames: [...labels], registers: [this.#registry] });
+    kept.set(name, made);
+    return made;
+  }
+}
+
+interface PrometheusSettings {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: string[];
+  readonly registers: Registry[];
+}
