@@ -82,6 +82,9 @@ export const ERRORS = {
   // regions
   INVALID_INVITATION: entry(422, false, 'The invitation is malformed, expired, or for another region'),
   INVALID_CONFIG: entry(422, false, 'The region configuration is not valid'),
+  PORT_IN_USE: entry(409, false, 'A port of the region is in use'),
+  ALREADY_RUNNING: entry(409, false, 'The region or the mesh runs already from this folder'),
+  START_FAILED: entry(503, true, 'A part of the region did not become ready'),
   UNAUTHENTICATED: entry(401, false, 'The caller is not authenticated'),
   FORBIDDEN: entry(403, false, 'The caller may not do this'),
   SHUTTING_DOWN: entry(503, true, 'The process is draining'),
