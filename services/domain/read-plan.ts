@@ -1,10 +1,15 @@
-import type { Catalogue } from './catalogue-lookup.ts';
+import { Catalogue } from './catalogue-lookup.ts';
+import type { CatalogueGroup } from './feature-group.ts';
 import type { MeshState } from './mesh-state.ts';
 import type { OnlineReadRequest, VectorsAs } from './online-answer.ts';
-import type { Placements, ReadCaller } from './placement.ts';
+import { Placements, type ReadCaller } from './placement.ts';
+import { type Position, parsePosition } from './position.ts';
 import { type Problem, problem } from './problem.ts';
+import { type Route, type Routing, routeToCopy, routeToSlice } from './read-route.ts';
+import { countRows, type DistinctKeys, distinctKeys, partOf, withoutIdentity } from './read-rows.ts';
+import { type ReadSelection, selectGroups } from './read-selection.ts';
 import type { RegionId } from './region-id.ts';
-import { fail, type Result } from './result.ts';
+import { fail, ok, type Result } from './result.ts';
 
 /** What a region is asked to read: one group version, some features, one array per join key with the distinct keys. */
 export interface ReadTicket {
@@ -67,7 +72,134 @@ export interface ReadPlan {
   readonly reads: readonly PlannedRead[];
 }
 
-/** Plans an online read; a pure function. Fails as a whole only where the request itself is wrong. */
-export function planRead(_request: OnlineReadRequest, _world: ReadWorld): Result<ReadPlan> {
-  return fail(problem('NOT_YET_SUPPORTED', 'reads are not planned yet'));
+/**
+ * Plans an online read; a pure function. Fails as a whole only where the request itself is wrong (references, keys, limits, position);
+ * what policy, health or lag forbid becomes a part with a problem and without a ticket, so that nobody is contacted for it (R7).
+ */
+export function planRead(request: OnlineReadRequest, world: ReadWorld): Result<ReadPlan> {
+  if (request.context !== undefined && Object.keys(request.context).length > 0) {
+    return fail(problem('NOT_YET_SUPPORTED', '`context` is not supported yet'));
+  }
+  const after = positionOf(request);
+  if (!after.ok) return after;
+  const rows = countRows(request.keys);
+  if (!rows.ok) return rows;
+  const catalogue = world.catalogue ?? new Catalogue(world.state);
+  const placements = world.placements ?? new Placements(world.state, catalogue);
+  const selections = selectGroups(request, catalogue, world.gatewayRegion);
+  if (!selections.ok) return selections;
+  const label = labels(selections.value);
+  const caller = request.purpose === undefined ? world.caller : { ...world.caller, purpose: request.purpose };
+  const reads: PlannedRead[] = [];
+  for (const selection of selections.value) {
+    const keys = distinctKeys(selection, request.keys, rows.value);
+    if (!keys.ok) return keys;
+    const { group } = selection;
+    const routing: Routing = { group, placement: placements.of(group, world.nowMs), request, caller, world };
+    for (const part of parts(routing, keys.value)) {
+      reads.push(plannedRead({ selection, routing, part, label: label(group), after: after.value }));
+    }
+  }
+  return ok({ rows: rows.value, reads });
+}
+
+interface Part {
+  readonly route: Route;
+  readonly keys: DistinctKeys;
+}
+
+/** One part for a replicated group; else one per region named by the region-valued key, or one per slice. */
+function parts(routing: Routing, keys: DistinctKeys): readonly Part[] {
+  const { group, placement } = routing;
+  if (placement.replicated || placement.placement.length === 0)
+    return [{ route: routeToCopy(routing), keys }];
+  const regionKey = group.joinKeys.find(joinKey => joinKey.role === 'region')?.name;
+  if (regionKey === undefined) {
+    return placement.placement.map(holder => ({ route: routeToSlice(routing, holder), keys }));
+  }
+  const at = keys.joinKeys.indexOf(regionKey);
+  const named = new Set(keys.tuples.map(tuple => tuple[at]));
+  const split: Part[] = placement.placement
+    .filter(holder => named.has(holder))
+    .map(holder => ({
+      route: routeToSlice(routing, holder),
+      keys: partOf(keys, tuple => tuple[at] === holder),
+    }));
+  const rest = partOf(keys, tuple => !placement.placement.some(holder => holder === tuple[at]));
+  return rest.tuples.length === 0
+    ? split
+    : [...split, { route: unknownRegion(group, regionKey), keys: rest }];
+}
+
+function unknownRegion(group: CatalogueGroup, regionKey: string): Route {
+  const detail = `Values of ${regionKey} name no region that may hold rows of ${group.definition.name}`;
+  return {
+    kind: 'refused',
+    region: null,
+    problem: problem('UNKNOWN_REGION', detail, { extra: { region: null } }),
+  };
+}
+
+interface Planning {
+  readonly selection: ReadSelection;
+  readonly routing: Routing;
+  readonly part: Part;
+  readonly label: string;
+  readonly after: { readonly token: string; readonly position: Position } | undefined;
+}
+
+function plannedRead({ selection, routing, part, label, after }: Planning): PlannedRead {
+  const { group, as, names } = selection;
+  const { route, keys } = part;
+  const common = {
+    region: route.region,
+    groupId: group.id,
+    group: label,
+    version: group.version,
+    ...(as === undefined ? {} : { as }),
+    names,
+    rowIndex: withoutIdentity(keys.rowIndex),
+  };
+  if (route.kind === 'refused') return { ...common, ticket: null, problem: route.problem, alternatives: [] };
+  const { request, placement } = routing;
+  // A slice never applies another region's writes, so waiting for one there would never end.
+  const waits =
+    after !== undefined &&
+    after.position.groupId === group.id &&
+    (placement.replicated || after.position.origin === route.region);
+  const { maxAgeMs, includeStale, vectorsAs, purpose, maxLagMs } = request;
+  const ticket: ReadTicket = {
+    g: group.id,
+    v: group.version,
+    ...(as === undefined ? {} : { as }),
+    f: names,
+    keys: Object.fromEntries(keys.joinKeys.map((name, i) => [name, keys.tuples.map(tuple => tuple[i])])),
+    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    ...(includeStale === undefined ? {} : { includeStale }),
+    ...(vectorsAs === undefined ? {} : { vectorsAs }),
+    ...(waits ? { after: after.token } : {}),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(maxLagMs === undefined ? {} : { maxLagMs }),
+  };
+  return { ...common, ticket, alternatives: route.alternatives };
+}
+
+function positionOf(request: OnlineReadRequest): Result<Planning['after']> {
+  if (typeof request.consistency !== 'object') return ok(undefined);
+  const token = request.consistency.after;
+  const position = parsePosition(token);
+  if (position === undefined)
+    return fail(problem('INVALID_POSITION', '`consistency.after` is no position token'));
+  return ok({ token, position });
+}
+
+/** Names as answered: bare, or with the home region where the request reads two groups of one name. */
+function labels(selections: readonly ReadSelection[]): (group: CatalogueGroup) => string {
+  const homes = new Map<string, Set<string>>();
+  for (const { group } of selections) {
+    const { name, homeRegion } = group.definition;
+    homes.set(name, (homes.get(name) ?? new Set()).add(homeRegion));
+  }
+  return ({ definition: { name, homeRegion } }) =>
+    (homes.get(name)?.size ?? 0) > 1 ? `${homeRegion}/${name}` : name;
 }
