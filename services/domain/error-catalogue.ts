@@ -88,6 +88,7 @@ export const ERRORS = {
   UNAUTHENTICATED: entry(401, false, 'The caller is not authenticated'),
   FORBIDDEN: entry(403, false, 'The caller may not do this'),
   SHUTTING_DOWN: entry(503, true, 'The process is draining'),
+  STALE_LEASE: entry(503, true, 'Another process has taken this work over'),
   INTERNAL: entry(500, true, 'An unexpected error; its reference is in the log'),
   CORRUPT_DATA: entry(500, false, 'Stored or received bytes do not decode'),
 } as const satisfies Record<string, ErrorEntry>;

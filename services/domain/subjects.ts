@@ -36,6 +36,15 @@ export const OUT_LINK_SUBJECT = 'OUT._link';
 /** Subject of control messages, by kind. */
 export const ctlSubject = (kind: string): string => `CTL.${kind}`;
 
+/** Core subject in the region's account on which the importer tells how far each peer is known; not stored. */
+export const LINK_PROGRESS_SUBJECT = 'region.link-progress';
+
+/** Key of FEED's stream metadata that holds its epoch. */
+export const FEED_EPOCH_METADATA = 'fm-feed-epoch';
+
+/** Headers of FEED messages: hash of a keyed body, its first answer, and the cursor of an imported batch. */
+export const FEED_HEADERS = { body: 'fm-body', answer: 'fm-answer', link: 'fm-link' } as const;
+
 /** Table of one (group, version, placement generation) in every online store. */
 export const tableName = (groupId: string, version: number, generation: number): string =>
   `g_${groupId}_v${version}_p${generation}`;

@@ -24,14 +24,18 @@ export interface IdempotencyRecord {
 
 /** One atomic step of applying the log: rows, the watermark that covers them, and the idempotency record of their chunk. */
 export interface ApplyStep {
+  /** Looked at only where there are rows. */
   readonly table: TableRef;
   readonly rows: readonly StoredRow[];
-  /** The log position up to which this appender's chunks are now applied; never goes back (S7). */
-  readonly watermark?: { readonly name: string; readonly sequence: number };
+  /**
+   * The log position up to which this appender's chunks are now applied; never goes back (S7). With `after` it moves only where the
+   * stored one is exactly that, so that steps issued one behind the other cannot pass one that failed; the rows are applied either way.
+   */
+  readonly watermark?: { readonly name: string; readonly sequence: number; readonly after?: number };
   /** Where the rows come from, for reads `after` a position: (origin, feed epoch, group, appender) → sequence. */
   readonly positions?: readonly Position[];
   readonly idempotency?: IdempotencyRecord;
-  /** Refuses the step (StaleLease) where the named lease has another epoch. */
+  /** Refuses the whole step (STALE_LEASE) where the named lease has another epoch. */
   readonly lease?: LeaseRef;
 }
 
