@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { linkStatusSchema } from './link-status.ts';
 import { regionInfoSchema } from './mesh-state.ts';
-import { instantSchema } from './shapes.ts';
-import { countSchema, regionIdSchema } from './wire-primitives.ts';
+import { countSchema } from './wire-primitives.ts';
 
 /** Answer of `GET /v1/admin/regions`. */
 export const regionListSchema = z.strictObject({
