@@ -1,0 +1,57 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { RegionId } from '@featuremesh/domain/region-id';
+import { Client } from 'undici';
+import { MAX_MESH_STATE_BYTES, MESH_STATE_WAIT_MS } from '../limits.ts';
+import type { MeshStateSource } from './mesh-replica.ts';
+import { parseMeshState } from './saved-state.ts';
+
+/** Where the own region service is and how to show that we belong to it. */
+export interface MeshStateClientOptions {
+  readonly region: RegionId;
+  /** Origin of the internal API, loopback. */
+  readonly serviceUrl: string;
+  /** Reads the internal token anew for each call, so that a token made after our start is found. */
+  readonly token: () => string;
+}
+
+/** The long poll of the own region service's internal API, over one connection that it owns. */
+export class MeshStateClient {
+  readonly #options: MeshStateClientOptions;
+  readonly #client: Client;
+
+  constructor(options: MeshStateClientOptions) {
+    this.#options = options;
+    this.#client = new Client(options.serviceUrl, {
+      headersTimeout: MESH_STATE_WAIT_MS + 5_000,
+      bodyTimeout: 10_000,
+      connectTimeout: 2_000,
+      maxResponseSize: MAX_MESH_STATE_BYTES,
+    });
+  }
+
+  /** A state newer than `after`, or undefined where nothing changed within the wait. Throws where the service fails or answers for another region. */
+  readonly next: MeshStateSource = async (after, signal) => {
+    const answer = await this.#client.request({
+      method: 'GET',
+      path: `/internal/v1/mesh-state?after=${after}&waitMs=${MESH_STATE_WAIT_MS}`,
+      headers: { authorization: `Bearer ${this.#options.token()}` },
+      signal,
+    });
+    if (answer.statusCode === 204 || answer.statusCode === 304) {
+      await answer.body.dump();
+      return undefined;
+    }
+    const text = await answer.body.text();
+    if (answer.statusCode !== 200)
+      throw new ProblemError(problem('REGION_UNAVAILABLE', `mesh state answered ${answer.statusCode}`));
+    const state = parseMeshState(JSON.parse(text), this.#options.region);
+    if (state === undefined)
+      throw new ProblemError(problem('CORRUPT_DATA', 'the mesh state is malformed or of another region'));
+    return state.revision > after ? state : undefined;
+  };
+
+  /** Closes the connection; a poll under way rejects. */
+  async close(): Promise<void> {
+    await this.#client.destroy();
+  }
+}

@@ -1,0 +1,40 @@
+import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
+import { ERRORS } from '@featuremesh/domain/error-catalogue';
+import type { Problem } from '@featuremesh/domain/problem';
+import { planRead, type ReadPlan, type ReadWorld } from '@featuremesh/domain/read-plan';
+import type { Result } from '@featuremesh/domain/result';
+import type { RequestContext } from './request-context.ts';
+
+/** What the planner asks about regions. */
+export type RegionKnowledge = Pick<ReadWorld, 'health' | 'distance'>;
+
+/** Parses and plans a read request; the one way into a read, for GraphQL and HTTP alike. Contacts nobody. */
+export function planOnline(
+  request: unknown,
+  context: RequestContext,
+  regions: RegionKnowledge,
+): Result<ReadPlan> {
+  const parsed = parseOnlineReadRequest(request);
+  if (!parsed.ok) return parsed;
+  const { view, caller, gatewayRegion, nowMs } = context.read;
+  return planRead(parsed.value, {
+    state: view.state,
+    catalogue: view.catalogue,
+    placements: view.placements,
+    gatewayRegion,
+    nowMs,
+    caller,
+    health: regions.health,
+    distance: regions.distance,
+  });
+}
+
+/** The first refusal where policy refuses every part of a plan, so that there is nothing to answer; undefined where any part may be tried. */
+export function refusalOfAll({ reads }: ReadPlan): Problem | undefined {
+  return reads.every(read => isRefusal(read.problem)) ? reads[0]?.problem : undefined;
+}
+
+/** True for a problem that trying again does not help: the part is refused, not unavailable. */
+export function isRefusal(reason: Problem | undefined): boolean {
+  return reason !== undefined && !ERRORS[reason.code].retryable;
+}

@@ -1,0 +1,202 @@
+import { ApolloGateway } from '@apollo/gateway';
+import type { ApolloServer } from '@apollo/server';
+import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
+import type { RegionId } from '@featuremesh/domain/region-id';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
+import { Health } from '@featuremesh/runtime/health';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Metrics } from '@featuremesh/runtime/metrics';
+import type { Repetition, Timer } from '@featuremesh/runtime/timer';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { MeshReplica, type MeshStateSource } from './catalogue/mesh-replica.ts';
+import type { SavedStateFile } from './catalogue/saved-state.ts';
+import { DiscoveryRoot } from './execution/discovery-root.ts';
+import { DiscoverySource } from './execution/discovery-source.ts';
+import { formattedProblem, graphqlProblem } from './execution/graphql-problem.ts';
+import { MatrixReader } from './execution/matrix-reader.ts';
+import { RegionAsker, type SignAsk } from './execution/region-asker.ts';
+import { RegionSource } from './execution/region-source.ts';
+import { RequestContext } from './execution/request-context.ts';
+import { SliceReader } from './execution/slice-reader.ts';
+import { registerGraphql, vendorLogger } from './http/graphql-route.ts';
+import { type RouteHealth, registerHealth } from './http/health-routes.ts';
+import { registerOnlineRead } from './http/online-read-route.ts';
+import { foreseen, sendProblem } from './http/problem-reply.ts';
+import {
+  MAX_REQUEST_BODY_BYTES,
+  PROBE_INTERVAL_MS,
+  QUERY_PLAN_STORE_MIB,
+  READ_DEADLINE_MS,
+} from './limits.ts';
+import { RegionTable } from './routing/region-table.ts';
+import { DISCOVERY } from './supergraph/subgraph-names.ts';
+import { readSupergraph } from './supergraph/supergraph-file.ts';
+
+/** What a gateway is built from. */
+export interface GatewayOptions {
+  readonly region: RegionId;
+  /** Origin of the own region's service. */
+  readonly ownServiceUrl: string;
+  readonly meshStates: MeshStateSource;
+  readonly savedState: SavedStateFile;
+  readonly sign: SignAsk;
+  readonly production: boolean;
+  readonly clock: Clock & MonotonicClock;
+  readonly timer: Timer;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/**
+ * One gateway: its replica of the mesh, its ways to regions, and its HTTP server. Build it with `Gateway.create`, then `listen`.
+ * It answers from the saved state while its own region service is away, and keeps no rows.
+ */
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #replica: MeshReplica;
+  readonly #regions: RegionTable;
+  readonly #health = new Health(['mesh-state']);
+  readonly #fastify: FastifyInstance;
+  #apollo: ApolloServer<RequestContext> | undefined;
+  #probing: Repetition | undefined;
+  #draining = false;
+
+  private constructor(options: GatewayOptions) {
+    const { region, clock, timer, log } = options;
+    this.#options = options;
+    this.#regions = new RegionTable({ region, ownServiceUrl: options.ownServiceUrl, clock });
+    this.#replica = new MeshReplica({
+      region,
+      source: options.meshStates,
+      file: options.savedState,
+      clock,
+      timer,
+      log,
+    });
+    this.#fastify = Fastify({
+      logger: false,
+      bodyLimit: MAX_REQUEST_BODY_BYTES,
+      forceCloseConnections: 'idle',
+    });
+  }
+
+  /** Builds a gateway whose routes are ready; nothing listens and nothing is contacted yet. */
+  static async create(options: GatewayOptions): Promise<Gateway> {
+    const gateway = new Gateway(options);
+    await gateway.#prepare();
+    return gateway;
+  }
+
+  /** Follows the mesh state, probes regions, and listens. Resolves with the port. */
+  async listen(address: { readonly host: string; readonly port: number }): Promise<number> {
+    this.#replica.onChange(state => {
+      this.#regions.follow(state);
+      this.#health.ready('mesh-state');
+      this.#options.metrics.gauge('featuremesh_mesh_state_revision', {}, state.revision);
+    });
+    this.#replica.start();
+    this.#probing = this.#options.timer.every(PROBE_INTERVAL_MS, () => this.#regions.probe());
+    await this.#fastify.listen(address);
+    const bound = this.#fastify.server.address();
+    return typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  }
+
+  /** Says that it is draining, finishes the requests under way, and closes everything it opened. */
+  async stop(): Promise<void> {
+    this.#draining = true;
+    this.#probing?.stop();
+    await this.#fastify.close();
+    await this.#apollo?.stop();
+    await this.#replica.stop();
+    await this.#regions.close();
+  }
+
+  async #prepare(): Promise<void> {
+    const { region, production, clock, metrics, log } = this.#options;
+    const regions = this.#regions;
+    const asker = new RegionAsker({ regions, sign: this.#options.sign, clock, metrics, log });
+    const matrices = new MatrixReader({ regions: asker, clock, log });
+    const slices = new SliceReader({ regions: asker, clock });
+    const root = new DiscoveryRoot({ regions, ownAgeMs: () => this.#replica.ageMs() });
+    const discovery = new DiscoverySource(root);
+    const fill = new RegionSource({ matrices, slices, log });
+    const gateway = new ApolloGateway({
+      supergraphSdl: readSupergraph(),
+      buildService: ({ name }) => (name === DISCOVERY ? discovery : fill),
+      experimental_approximateQueryPlanStoreMiB: QUERY_PLAN_STORE_MIB,
+      __exposeQueryPlanExperimental: false,
+      logger: vendorLogger(log),
+    });
+    const newContext = () => this.#newContext();
+    this.#secure();
+    registerHealth(this.#fastify, { health: this.#health, route: () => this.#route(), metrics });
+    registerOnlineRead(this.#fastify, { newContext, regions, matrices, metrics });
+    this.#apollo = await registerGraphql(this.#fastify, {
+      region,
+      gateway,
+      newContext: () => this.#graphqlContext(),
+      production,
+      clock,
+      metrics,
+      log,
+    });
+  }
+
+  /** Errors in the product's shapes, in place of Fastify's; only JSON is taken. */
+  #secure(): void {
+    const fastify = this.#fastify;
+    const { log } = this.#options;
+    const send = (url: string, reply: Parameters<typeof sendProblem>[0], reason: Problem) => {
+      if (!url.startsWith('/graphql')) return sendProblem(reply, reason);
+      const { code } = reason;
+      const status = code === 'BODY_TOO_LARGE' ? 413 : code === 'UNSUPPORTED_MEDIA_TYPE' ? 415 : 400;
+      return reply
+        .code(code === 'INTERNAL' ? 500 : status)
+        .type('application/json; charset=utf-8')
+        .send({ errors: [formattedProblem(reason, [])] });
+    };
+    fastify.removeContentTypeParser('text/plain');
+    fastify.setNotFoundHandler((_, reply) =>
+      sendProblem(reply, problem('NOT_FOUND', 'There is nothing at this address')),
+    );
+    fastify.setErrorHandler((error, request, reply) => {
+      const reason = foreseen(error);
+      if (reason === undefined) log.error({ err: error }, 'a request failed unexpectedly');
+      return send(request.url, reply, reason ?? problem('INTERNAL', 'the request failed'));
+    });
+  }
+
+  #newContext(): RequestContext {
+    const view = this.#replica.view();
+    if (view === undefined)
+      throw new ProblemError(
+        problem('REGION_UNAVAILABLE', 'the gateway does not know the mesh yet', {
+          extra: { region: this.#options.region },
+        }),
+      );
+    const { region, clock } = this.#options;
+    return new RequestContext({
+      view,
+      gatewayRegion: region,
+      // Without authentication, on loopback only, a caller holds every jurisdiction and purpose (interfaces).
+      caller: { jurisdictions: 'all', purposes: 'all' },
+      nowMs: clock.nowMs(),
+      deadlineAtMs: clock.monotonicMs() + READ_DEADLINE_MS,
+    });
+  }
+
+  #graphqlContext(): RequestContext {
+    try {
+      return this.#newContext();
+    } catch (error) {
+      throw error instanceof ProblemError ? graphqlProblem(error.problem) : error;
+    }
+  }
+
+  #route(): RouteHealth {
+    if (this.#draining) return { state: 'draining', weight: 0 };
+    const others = this.#regions.endpoints().filter(({ region }) => region !== this.#options.region);
+    const isolated = others.length > 0 && others.every(endpoint => endpoint.health() === 'down');
+    return isolated ? { state: 'isolated', weight: 50 } : { state: 'active', weight: 100 };
+  }
+}

@@ -1,0 +1,49 @@
+import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
+import type { OnlineAnswer } from '@featuremesh/domain/online-answer';
+import { problem } from '@featuremesh/domain/problem';
+import type { Metrics } from '@featuremesh/runtime/metrics';
+import type { FastifyInstance } from 'fastify';
+import type { MatrixReader } from '../execution/matrix-reader.ts';
+import { planOnline, type RegionKnowledge, refusalOfAll } from '../execution/online-plan.ts';
+import { isErrorCode } from '../execution/region-problem.ts';
+import type { RequestContext } from '../execution/request-context.ts';
+import { MAX_REQUEST_BODY_BYTES } from '../limits.ts';
+import { sendProblem } from './problem-reply.ts';
+
+/** What the route works with. */
+export interface OnlineReadRouteOptions {
+  readonly newContext: () => RequestContext;
+  readonly regions: RegionKnowledge;
+  readonly matrices: MatrixReader;
+  readonly metrics: Metrics;
+}
+
+/**
+ * `POST /v1/online/read`: the same plan and the same region calls as GraphQL's `online`. 200 where any part was answered; where
+ * policy refuses every part a problem with its candidates; where no part could be read the answer with the first problem's status.
+ */
+export function registerOnlineRead(fastify: FastifyInstance, options: OnlineReadRouteOptions): void {
+  const { newContext, regions, matrices, metrics } = options;
+  fastify.post('/v1/online/read', { bodyLimit: MAX_REQUEST_BODY_BYTES }, async (request, reply) => {
+    const context = newContext();
+    const plan = planOnline(request.body, context, regions);
+    if (!plan.ok) return sendProblem(reply, plan.problem);
+    const refusal = refusalOfAll(plan.value);
+    if (refusal !== undefined) {
+      if (refusal.code === 'RESIDENCY_REDIRECT') metrics.count('featuremesh_gateway_redirects_total', {});
+      return sendProblem(reply, refusal);
+    }
+    const results = await matrices.read(plan.value.reads, context.read);
+    const answer: OnlineAnswer = { rows: plan.value.rows, results };
+    const first = results.find(result => result.problem !== undefined)?.problem;
+    if (first === undefined || results.some(result => result.columns !== null)) return reply.send(answer);
+    const code: ErrorCode = isErrorCode(first.code) ? first.code : 'INTERNAL';
+    const { region, candidates } = first;
+    return sendProblem(
+      reply,
+      problem(code, first.detail ?? ERRORS[code].title, {
+        extra: { ...answer, region, ...(candidates === undefined ? {} : { candidates }) },
+      }),
+    );
+  });
+}

@@ -1,0 +1,79 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { serviceAddress } from '@featuremesh/contracts/region-config';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { systemClock } from '@featuremesh/runtime/clock';
+import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
+import { readInternalToken } from '@featuremesh/runtime/internal-token';
+import { Lifecycle } from '@featuremesh/runtime/lifecycle';
+import { createLogger, type Logger } from '@featuremesh/runtime/logger';
+import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
+import { RegionTokenSigner } from '@featuremesh/runtime/region-token';
+import { readPrivateKey } from '@featuremesh/runtime/signing';
+import { systemTimer } from '@featuremesh/runtime/timer';
+import { MeshStateClient } from './catalogue/mesh-state-client.ts';
+import { SavedStateFile } from './catalogue/saved-state.ts';
+import { askSigner } from './execution/ask-signer.ts';
+import { Gateway } from './gateway.ts';
+import { isolateFromVendor } from './plugins/vendor-isolation.ts';
+
+async function run(path: string, log: Logger): Promise<void> {
+  isolateFromVendor(process.env);
+  const config = loadRegionConfig(path);
+  if (config.tls !== undefined)
+    throw new ProblemError(problem('NOT_YET_SUPPORTED', '`tls` of the gateway is not supported yet'));
+  const region = config.id;
+  const { host, port } = serviceAddress(config, 0);
+  const ownServiceUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const signer = new RegionTokenSigner({
+    privateKeyPem: readPrivateKey(config.keys.signing),
+    region,
+    clock: systemClock,
+  });
+  const meshStates = new MeshStateClient({
+    region,
+    serviceUrl: ownServiceUrl,
+    token: () => readInternalToken(config.keys.internal),
+  });
+  const gateway = await Gateway.create({
+    region,
+    ownServiceUrl,
+    meshStates: meshStates.next,
+    savedState: new SavedStateFile(join(config.dataDir, 'run', 'gateway-mesh-state.json')),
+    sign: askSigner(signer, systemClock),
+    production: process.env['NODE_ENV'] === 'production',
+    clock: systemClock,
+    timer: systemTimer,
+    metrics: new PrometheusMetrics({ region, process: 'gateway' }),
+    log,
+  });
+  const lifecycle = new Lifecycle({ logger: log, clock: systemClock, timer: systemTimer });
+  lifecycle.attach(process);
+  lifecycle.add({ name: 'mesh-state client', stop: () => meshStates.close() });
+  lifecycle.add({
+    name: 'gateway',
+    start: async () => {
+      const bound = await gateway.listen(config.listen.gateway);
+      log.info({ host: config.listen.gateway.host, port: bound }, 'gateway listens');
+    },
+    stop: () => gateway.stop(),
+  });
+  await lifecycle.start();
+}
+
+const { values } = parseArgs({ options: { config: { type: 'string' }, slot: { type: 'string' } } });
+const log = createLogger({
+  process: 'gateway',
+  ...(values.config === undefined ? {} : { config: values.config }),
+});
+if (values.config === undefined) {
+  process.stderr.write('usage: node gateway/main.ts --config <region.yaml>\n');
+  process.exitCode = 2;
+} else {
+  try {
+    await run(values.config, log);
+  } catch (error) {
+    log.error({ err: error }, 'the gateway did not start');
+    process.exitCode = 1;
+  }
+}
