@@ -65,7 +65,7 @@ export class TicketReader {
     const { group } = found.value;
     const keys = this.#encodeKeys(ticket, group);
     if (!keys.ok) return this.#unread(ticket, group, keys.problem);
-    const refused = this.#judge(found.value, ticket, caller);
+    const refused = this.judge(found.value, ticket, caller);
     if (refused !== undefined) return this.#unread(ticket, group, refused);
     const late = await this.#tooLate(found.value, ticket);
     if (late !== undefined) return this.#unread(ticket, group, late);
@@ -98,10 +98,25 @@ export class TicketReader {
     return ok(found);
   }
 
+  /** As `readable`, by `id` or `id@vN`; without a version the one that `production` points at. */
+  production(group: string): Readable | undefined {
+    const [id, version] = group.split('@');
+    if (id === undefined) return undefined;
+    if (version !== undefined) return this.readable(id, Number(version.replace('v', '')));
+    const { state } = this.#options.view.now();
+    const found = state.groups.find(known => known.id === id && known.aliases.includes('production'));
+    return found === undefined ? undefined : this.readable(id, found.version);
+  }
+
+  /** Lag of this region's copy in ms: 0 where rows stay where they were accepted, null while it is not known. */
+  lagMsOf(readable: Readable): number | null {
+    return this.#lagMs(readable);
+  }
+
   /** Policy as this region knows it: first who may have the rows, then who may hold and carry them (interfaces). */
-  #judge(
+  judge(
     { state, group, placement }: Readable,
-    ticket: ReadTicket,
+    ticket: Pick<ReadTicket, 'keys' | 'purpose'>,
     caller: ReadCaller,
   ): Problem | undefined {
     const self = state.region;
@@ -137,7 +152,7 @@ export class TicketReader {
   #rowsOfOthers(
     group: CatalogueGroup,
     placement: GroupPlacement,
-    ticket: ReadTicket,
+    ticket: Pick<ReadTicket, 'keys'>,
     self: RegionId,
   ): boolean {
     if (placement.replicated) return false;

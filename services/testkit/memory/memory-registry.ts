@@ -23,7 +23,7 @@ export class MemoryRegistry implements Registry {
   readonly #clock: Clock;
   readonly #listeners = new Set<(state: MeshState) => void>();
   readonly #onDiskChange = () => this.#rebuild();
-  #roster: RegionRoster;
+  readonly #roster: RegionRoster;
   #state: MeshState;
 
   constructor(options: { roster: RegionRoster; clock: Clock; disk?: MemoryRegistryDisk }) {
@@ -91,12 +91,6 @@ export class MemoryRegistry implements Registry {
 
   audit(limit: number): Promise<readonly AuditRecord[]> {
     return Promise.resolve(this.#disk.audits.slice(-limit));
-  }
-
-  /** Takes another list of regions; listeners are called. */
-  setRoster(roster: RegionRoster): void {
-    this.#roster = roster;
-    this.#rebuild();
   }
 
   close(): Promise<void> {

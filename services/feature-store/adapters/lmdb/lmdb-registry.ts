@@ -47,7 +47,7 @@ export class LmdbRegistry implements Registry {
   readonly #clock: Clock;
   readonly #listeners = new Set<(state: MeshState) => void>();
   readonly #poll: { stop(): void };
-  #roster: RegionRoster;
+  readonly #roster: RegionRoster;
   #head: Head = NO_HEAD;
   #image: RegistryImage = EMPTY_IMAGE;
   #state: MeshState;
@@ -160,12 +160,6 @@ export class LmdbRegistry implements Registry {
     this.#root.resetReadTxn();
     const newest = [...this.#audit.getRange({ reverse: true, limit })].map(({ value }) => value);
     return Promise.resolve(newest.reverse());
-  }
-
-  /** Takes another list of regions, as after `region add`; listeners are called. */
-  setRoster(roster: RegionRoster): void {
-    this.#roster = roster;
-    this.#swap(this.#head, this.#image);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,98 @@
+import { formatFeatureType } from '@featuremesh/domain/feature-type';
+import type { CatalogueGroup, CatalogueService } from '@featuremesh/domain/feature-group';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { CurrentView, StateView } from '../serving/state-view.ts';
+
+/** What the catalogue routes need. */
+export interface CatalogueRouteOptions {
+  readonly view: CurrentView;
+  readonly clock: Clock;
+}
+
+/** `GET /v1/groups[/{[home/]group[@vN]}]`, `GET /v1/services/{service}` and `GET /v1/operations[/{id}]`. */
+export function registerCatalogueRoutes(fastify: FastifyInstance, options: CatalogueRouteOptions): void {
+  const { view, clock } = options;
+  fastify.get('/v1/groups', () => {
+    const now = view.now();
+    return { groups: now.state.groups.map(group => groupBody(group, now, clock.nowMs())) };
+  });
+  fastify.get('/v1/groups/*', request => {
+    const now = view.now();
+    const group = now.catalogue.group(referenceOf(request));
+    if (!group.ok) throw new ProblemError(group.problem);
+    return groupBody(group.value, now, clock.nowMs());
+  });
+  fastify.get('/v1/services', () => ({ services: view.now().state.services.map(serviceBody) }));
+  fastify.get('/v1/services/*', request => {
+    const service = view.now().catalogue.service(referenceOf(request));
+    if (!service.ok) throw new ProblemError(service.problem);
+    return serviceBody(service.value);
+  });
+  // Nothing in this milestone takes so long that it becomes an operation; the address is part of the contract all the same.
+  fastify.get('/v1/operations', () => ({ operations: [] }));
+  fastify.get('/v1/operations/:id', () => {
+    throw new ProblemError(problem('NOT_FOUND', 'there is no such operation'));
+  });
+}
+
+function referenceOf(request: FastifyRequest): string {
+  const { params } = request;
+  if (typeof params !== 'object' || params === null || !('*' in params)) return '';
+  return String(params['*']);
+}
+
+function groupBody(group: CatalogueGroup, { placements }: StateView, nowMs: number) {
+  const { definition } = group;
+  const placement = placements.of(group, nowMs);
+  return {
+    id: group.id,
+    home: definition.homeRegion,
+    name: definition.name,
+    version: group.version,
+    revision: group.revision,
+    schemaHash: group.schemaHash,
+    aliases: group.aliases,
+    state: definition.state,
+    description: definition.description ?? null,
+    owner: definition.owner ?? null,
+    tags: definition.tags,
+    entities: definition.entities,
+    subject: group.subject,
+    joinKeys: group.joinKeys,
+    features: definition.features.map(({ name, type, nullable, description }) => ({
+      name,
+      type: formatFeatureType(type),
+      nullable,
+      description: description ?? null,
+    })),
+    inputs: definition.inputs,
+    maxAgeMs: definition.maxAgeMs ?? null,
+    retentionMs: definition.retentionMs ?? null,
+    sync: definition.sync,
+    placement: {
+      allowed: placement.allowed,
+      regions: placement.placement,
+      rows: placement.rows,
+      replicated: placement.replicated,
+      egress: placement.egress,
+      policyEpoch: placement.policyEpoch,
+    },
+  };
+}
+
+function serviceBody(service: CatalogueService) {
+  const { definition } = service;
+  return {
+    id: service.id,
+    home: definition.homeRegion,
+    name: definition.name,
+    version: service.version,
+    description: definition.description ?? null,
+    owner: definition.owner ?? null,
+    tags: definition.tags,
+    features: definition.features,
+    resolved: service.resolved,
+  };
+}

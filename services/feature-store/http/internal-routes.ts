@@ -1,0 +1,109 @@
+import {
+  enforcedSchema,
+  importEntriesSchema,
+  meshStateQuerySchema,
+  ownEntriesQuerySchema,
+  SNAPSHOT_HEADERS,
+  snapshotQuerySchema,
+} from '@featuremesh/contracts/internal-api';
+import { linkReportSchema } from '@featuremesh/contracts/link-status';
+import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import { showsInternalToken } from '@featuremesh/runtime/internal-token';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { OnlineStore, TableRef } from '../ports/online-store.ts';
+import type { Registry } from '../ports/registry.ts';
+import type { EntryImporter } from '../registry/entry-importer.ts';
+import type { StateWaiter } from '../registry/state-waiter.ts';
+import { parseInput } from './parse-input.ts';
+
+/** Bytes of one catalogue message: 1,000 entries of 16 KiB. */
+const MAX_ENTRIES_BYTES = 16 * 1024 * 1024;
+
+const policyConfirmedSchema = z.strictObject({
+  home: z.string(),
+  epoch: z.int().min(0),
+  atMs: z.int().min(0),
+});
+
+/** What the internal routes need. */
+export interface InternalRouteOptions {
+  readonly token: string;
+  readonly registry: Registry;
+  readonly waiter: StateWaiter;
+  readonly importer: EntryImporter;
+  readonly store: Pick<OnlineStore, 'scan' | 'appliedPositions'>;
+  readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
+  readonly clock: Clock;
+}
+
+/** The calls of ARCHITECTURE.md for the region's own sync agent and gateway; every one needs the internal token. */
+export async function registerInternalRoutes(
+  fastify: FastifyInstance,
+  options: InternalRouteOptions,
+): Promise<void> {
+  const { token, registry, waiter, importer, clock } = options;
+  await fastify.register(async scope => {
+    scope.addHook('onRequest', async request => {
+      if (!showsInternalToken(request.headers.authorization, token))
+        throw new ProblemError(problem('UNAUTHENTICATED', 'the internal API needs the internal token'));
+    });
+    scope.get('/internal/v1/mesh-state', request => {
+      const { after, waitMs } = parseInput(meshStateQuerySchema, request.query, 'the query');
+      return waiter.after(after, waitMs);
+    });
+    scope.get('/internal/v1/own-entries', async request => {
+      const { after } = parseInput(ownEntriesQuerySchema, request.query, 'the query');
+      const self = registry.state().region;
+      const entries = (await registry.entries())
+        .filter(entry => entry.home === self && entry.sequence > after)
+        .filter(entry => entry.kind !== 'policy' || entry.policy.epoch > 0)
+        .toSorted((a, b) => a.sequence - b.sequence);
+      return { entries };
+    });
+    scope.post('/internal/v1/entries', { bodyLimit: MAX_ENTRIES_BYTES }, async (request, reply) => {
+      const { peer, entries } = parseInput(importEntriesSchema, request.body);
+      await importer.take(peer, entries);
+      return reply.code(204).send();
+    });
+    scope.post('/internal/v1/policy-confirmed', async (request, reply) => {
+      const { home, epoch, atMs } = parseInput(policyConfirmedSchema, request.body);
+      // The peer's clock may run ahead; a confirmation never counts as younger than its arrival.
+      await registry.confirmPolicy(home, epoch, Math.min(atMs, clock.nowMs()));
+      return reply.code(204).send();
+    });
+    scope.post('/internal/v1/enforced', async (request, reply) => {
+      const { revision, hash } = parseInput(enforcedSchema, request.body);
+      await registry.saveReport({ enforced: { revision, hash, atMs: clock.nowMs() } });
+      return reply.code(204).send();
+    });
+    scope.post('/internal/v1/links', async (request, reply) => {
+      const { links } = parseInput(linkReportSchema, request.body);
+      await registry.saveReport({ links: { links, atMs: clock.nowMs() } });
+      return reply.code(204).send();
+    });
+    registerSnapshot(scope, options);
+  });
+}
+
+/** Winners of any origin in key order. The watermarks are read before the rows, so that rows are never older than they claim. */
+function registerSnapshot(scope: FastifyInstance, { store, tableFor }: InternalRouteOptions): void {
+  scope.get('/internal/v1/snapshot', async (request, reply) => {
+    const { group, version, after, limit } = parseInput(snapshotQuerySchema, request.query, 'the query');
+    const table = tableFor(group, version);
+    if (table === undefined)
+      throw new ProblemError(problem('UNKNOWN_GROUP', 'this region holds no rows of the group version'));
+    const watermarks = after === undefined ? await store.appliedPositions(group) : [];
+    const rows = await store.scan(table, {
+      limit,
+      ...(after === undefined ? {} : { after: Buffer.from(after, 'base64url') }),
+    });
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    reply.header(SNAPSHOT_HEADERS.rows, String(rows.length));
+    if (last !== undefined) reply.header(SNAPSHOT_HEADERS.next, Buffer.from(last.key).toString('base64url'));
+    if (after === undefined) reply.header(SNAPSHOT_HEADERS.watermarks, JSON.stringify(watermarks));
+    return reply.type('application/octet-stream').send(Buffer.from(encodeFeedChunk(rows)));
+  });
+}

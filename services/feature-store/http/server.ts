@@ -1,0 +1,76 @@
+import { MAX_JSON_BODY_BYTES } from '@featuremesh/domain/limits';
+import { problem } from '@featuremesh/domain/problem';
+import type { MonotonicClock } from '@featuremesh/runtime/clock';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Metrics } from '@featuremesh/runtime/metrics';
+import type { Random } from '@featuremesh/runtime/random';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { foreseen, sendProblem } from './problem-reply.ts';
+
+/** Idle connections are closed after this long: longer than a gateway keeps one unused. */
+const KEEP_ALIVE_MS = 72_000;
+
+/** Longest time for a request's headers and body to arrive; NDJSON imports stream for minutes. */
+const REQUEST_TIMEOUT_MS = 15 * 60_000;
+
+/** What the bare server needs. */
+export interface HttpServerOptions {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: MonotonicClock;
+  readonly random: Random;
+  /** True once the process drains: new work is refused, health and work under way are not. */
+  readonly draining: () => boolean;
+}
+
+/**
+ * A Fastify instance whose every error is an RFC 9457 problem of the catalogue. Unforeseen errors are logged with a
+ * reference and answered as INTERNAL with that reference only; logs name routes, never addresses with keys in them.
+ */
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { logger, metrics, clock, random, draining } = options;
+  const fastify = Fastify({
+    logger: false,
+    bodyLimit: MAX_JSON_BODY_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, _request, reply) => {
+      void sendProblem(reply, foreseen(error) ?? problem('INVALID_REQUEST', 'the request is malformed'));
+    },
+    clientErrorHandler: (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    },
+  });
+  const startedAtMs = new WeakMap<object, number>();
+  fastify.addHook('onRequest', async (request, reply) => {
+    startedAtMs.set(request, clock.monotonicMs());
+    if (draining() && !request.url.startsWith('/health/')) {
+      reply.header('connection', 'close');
+      return sendProblem(reply, problem('SHUTTING_DOWN', 'this process is draining'));
+    }
+    return undefined;
+  });
+  fastify.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const seconds = (clock.monotonicMs() - (startedAtMs.get(request) ?? clock.monotonicMs())) / 1_000;
+    metrics.count('featuremesh_http_requests_total', { route, status: String(reply.statusCode) });
+    metrics.observe('featuremesh_http_request_seconds', { route }, seconds);
+    logger.debug({ route, method: request.method, status: reply.statusCode, seconds }, 'request answered');
+  });
+  fastify.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, problem('NOT_FOUND', `nothing answers ${request.method} at this address`)),
+  );
+  fastify.setErrorHandler((error, request, reply) => {
+    const known = foreseen(error);
+    if (known !== undefined) return sendProblem(reply, known);
+    const reference = random.base32(12);
+    logger.error({ err: error, reference, route: request.routeOptions.url }, 'a request failed unexpectedly');
+    return sendProblem(
+      reply,
+      problem('INTERNAL', `unexpected; the log has it as ${reference}`, { extra: { reference } }),
+    );
+  });
+  return fastify;
+}

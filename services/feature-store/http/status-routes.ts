@@ -1,0 +1,91 @@
+import type { RegionList, SyncStatus } from '@featuremesh/contracts/admin-regions';
+import { type LinkStatus, linkStatusSchema } from '@featuremesh/contracts/link-status';
+import { ProblemError } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { FastifyInstance } from 'fastify';
+import type { OnlineStore, TableRef } from '../ports/online-store.ts';
+import type { Registry } from '../ports/registry.ts';
+import type { EntryImporter } from '../registry/entry-importer.ts';
+import type { TicketReader } from '../serving/ticket-reader.ts';
+import type { CurrentView } from '../serving/state-view.ts';
+
+/** A report older than this is no longer what the links are: the agent reports every second or two. */
+const REPORT_VALID_MS = 15_000;
+
+/** What the status routes need. */
+export interface StatusRouteOptions {
+  readonly view: CurrentView;
+  readonly registry: Pick<Registry, 'reports'>;
+  readonly importer: EntryImporter;
+  readonly store: Pick<OnlineStore, 'countRows'>;
+  readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
+  readonly tickets: Pick<TicketReader, 'readable' | 'lagMsOf'>;
+  readonly clock: Clock;
+}
+
+/** `GET /v1/admin/regions`, `/v1/admin/sync` (links, rows and lag per group) and `/v1/admin/refusals`. */
+export function registerStatusRoutes(fastify: FastifyInstance, options: StatusRouteOptions): void {
+  fastify.get('/v1/admin/regions', () => regionList(options));
+  fastify.get('/v1/admin/sync', () => syncStatus(options));
+  fastify.get('/v1/admin/refusals', () => ({
+    refused: options.importer
+      .refused()
+      .map(({ kind, home, name, problem: { code, detail } }) => ({ kind, home, name, code, detail })),
+  }));
+}
+
+function regionList(options: StatusRouteOptions): RegionList {
+  const { state } = options.view.now();
+  const links = linksOf(options);
+  return {
+    self: state.region,
+    regions: state.regions.map(region => {
+      const ofPeer = links.filter(({ peer }) => peer === region.id);
+      const link = ofPeer.find(({ direction }) => direction === 'in') ?? ofPeer[0] ?? null;
+      const health = region.id === state.region ? 'self' : link === null ? 'unknown' : link.connected ? 'up' : 'down';
+      return { ...region, link, health };
+    }),
+  };
+}
+
+async function syncStatus(options: StatusRouteOptions): Promise<SyncStatus> {
+  const { view, store, tableFor, tickets, clock } = options;
+  const { state, placements } = view.now();
+  const groups = state.groups.map(async group => {
+    const { placement, replicated } = placements.of(group, clock.nowMs());
+    const table = tableFor(group.id, group.version);
+    const readable = tickets.readable(group.id, group.version);
+    return {
+      group: `${group.definition.homeRegion}/${group.definition.name}`,
+      id: group.id,
+      version: group.version,
+      placement: [...placement],
+      replicated,
+      rows: table === undefined ? null : await countOf(store, table),
+      lagMs: table === undefined || readable === undefined ? null : tickets.lagMsOf(readable),
+    };
+  });
+  return { region: state.region, links: [...linksOf(options)], groups: await Promise.all(groups) };
+}
+
+/** Null where the store does not say: a failure is not an empty table (V5). */
+async function countOf(store: StatusRouteOptions['store'], table: TableRef): Promise<number | null> {
+  try {
+    return await store.countRows(table);
+  } catch (error) {
+    if (error instanceof ProblemError) return null;
+    throw error;
+  }
+}
+
+/** What the agent last reported; where it stopped reporting, links count as not connected and their lag as unknown. */
+function linksOf({ registry, clock }: StatusRouteOptions): readonly LinkStatus[] {
+  const report = registry.reports().links;
+  if (report === undefined) return [];
+  const stale = clock.nowMs() - report.atMs > REPORT_VALID_MS;
+  return report.links.flatMap(link => {
+    const parsed = linkStatusSchema.safeParse(link);
+    if (!parsed.success) return [];
+    return [stale ? { ...parsed.data, connected: false, lagMs: null } : parsed.data];
+  });
+}

@@ -1,0 +1,145 @@
+import type {
+  DefinitionChange,
+  DefinitionsAnswer,
+  DefinitionsRequest,
+} from '@featuremesh/contracts/admin-definitions';
+import { Catalogue } from '@featuremesh/domain/catalogue-lookup';
+import type { MeshState } from '@featuremesh/domain/mesh-state';
+import { ProblemError } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Random } from '@featuremesh/runtime/random';
+import type { Registry } from '../ports/registry.ts';
+import { type DefinitionPlan, type PlannedDefinition, planDefinitions } from './definition-plan.ts';
+import type { Enforcement } from './enforcement.ts';
+import type { TableKeeper } from './table-keeper.ts';
+
+/** Tries of an apply without an expected revision while imports change the registry; each plans anew. */
+const MAX_TRIES = 5;
+
+/** Characters of a group or service id: 80 random bits, so that regions never draw the same (A3). */
+const ID_CHARACTERS = 16;
+
+/** What the desk works with. */
+export interface DefinitionDeskOptions {
+  readonly registry: Registry;
+  readonly tables: Pick<TableKeeper, 'settle'>;
+  readonly enforcement: Enforcement;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Plans and applies definition sets at their home region; a set is applied whole or not at all (A9). */
+export class DefinitionDesk {
+  readonly #options: DefinitionDeskOptions;
+
+  constructor(options: DefinitionDeskOptions) {
+    this.#options = options;
+  }
+
+  /** What applying would do; throws the ProblemErrors that applying would. Changes nothing. */
+  async plan({ definitions }: DefinitionsRequest): Promise<DefinitionsAnswer> {
+    // Looks for commits of other processes first, so that a plan right after an apply is not judged by an old state.
+    await this.#options.registry.entries();
+    const state = this.#options.registry.state();
+    const plan = this.#plan(definitions, state);
+    return {
+      changes: plan.changes.map(change => changeOf(change, plan.after)),
+      revision: plan.revision,
+      perRegion: [{ region: state.region, outcome: 'planned' }],
+    };
+  }
+
+  /** Applies a set, makes its tables, and waits until the broker accepts writes of it, within a bound that the answer names. */
+  async apply({ definitions, expectedRevision }: DefinitionsRequest, actor: string): Promise<DefinitionsAnswer> {
+    const { registry, tables, enforcement } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      await registry.entries();
+      const before = registry.state();
+      const plan = this.#plan(definitions, before);
+      try {
+        const state = await registry.commit({
+          entries: plan.entries,
+          expectedRevision: expectedRevision ?? plan.revision,
+          actor,
+          what: `apply definitions: ${summaryOf(plan)}`,
+        });
+        await tables.settle();
+        const enforced = await enforcement.waitFor(state.revision);
+        return {
+          changes: plan.changes.map(change => changeOf(change, state)),
+          revision: state.revision,
+          perRegion: [
+            {
+              region: state.region,
+              outcome: 'applied',
+              ...(enforced ? {} : { detail: 'the broker does not enforce it yet; writes may be refused meanwhile' }),
+            },
+          ],
+        };
+      } catch (error) {
+        const raced = error instanceof ProblemError && error.problem.code === 'CONCURRENT_CHANGE';
+        if (!raced || expectedRevision !== undefined || attempt >= MAX_TRIES) throw error;
+      }
+    }
+  }
+
+  #plan(definitions: DefinitionsRequest['definitions'], state: MeshState): DefinitionPlan {
+    const { clock, random } = this.#options;
+    const plan = planDefinitions(definitions, state, {
+      nowMs: clock.nowMs(),
+      newId: () => random.base32(ID_CHARACTERS),
+    });
+    if (!plan.ok) throw new ProblemError(plan.problem);
+    return plan.value;
+  }
+}
+
+const KINDS = {
+  create: 'create',
+  version: 'version',
+  revision: 'revision',
+  update: 'revision',
+  retire: 'revision',
+  unchanged: 'unchanged',
+} as const;
+
+function summaryOf({ changes }: DefinitionPlan): string {
+  const real = changes.filter(({ action }) => action !== 'unchanged');
+  return real.map(({ action, kind, name }) => `${action} ${kind} ${name}`).join(', ') || 'nothing';
+}
+
+function changeOf(change: PlannedDefinition, after: MeshState): DefinitionChange {
+  return {
+    kind: KINDS[change.action],
+    object: {
+      type: change.kind,
+      home: after.region,
+      name: change.name,
+      id: idOf(change, after),
+      version: change.version ?? null,
+      revision: change.revision ?? null,
+    },
+    reasons: [...change.reasons],
+    consequences: consequencesOf(change),
+  };
+}
+
+function idOf(change: PlannedDefinition, after: MeshState): string | null {
+  if (change.kind === 'group')
+    return new Catalogue(after).versions(after.region, change.name).at(-1)?.id ?? null;
+  if (change.kind === 'entity') return null;
+  const service = after.services.find(
+    ({ definition }) => definition.name === change.name && definition.homeRegion === after.region,
+  );
+  return service?.id ?? null;
+}
+
+function consequencesOf({ placement, refusedRegions, action }: PlannedDefinition): string[] {
+  const consequences: string[] = [];
+  if (placement !== undefined) consequences.push(`rows may be held in ${placement.join(', ')}`);
+  if (refusedRegions !== undefined && refusedRegions.length > 0)
+    consequences.push(`policy does not allow ${refusedRegions.join(', ')}, which the definition asks for`);
+  if (action === 'version') consequences.push('the new version starts empty; `production` moves only by promote');
+  if (action === 'retire') consequences.push('no more rows are accepted');
+  return consequences;
+}

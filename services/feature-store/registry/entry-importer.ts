@@ -1,0 +1,84 @@
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
+import type { Officer } from '@featuremesh/domain/policy';
+import { ProblemError } from '@featuremesh/domain/problem';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Registry } from '../ports/registry.ts';
+import { judgeImport, type RefusedEntry } from './entry-import.ts';
+import { entryKey } from './entry-key.ts';
+
+/** Tries of one import while others change the registry; each judges the newest state. */
+const MAX_TRIES = 5;
+
+/** Refused policies kept to be judged again when more is known; the oldest leaves. They are told anew after a restart. */
+const MAX_HELD_POLICIES = 64;
+
+/** Refusals remembered for operators. */
+const MAX_LISTED = 100;
+
+/**
+ * Takes over what peers tell. A policy that lacks approvals for now is held and judged again with the next entries: whether
+ * it loosens or tightens depends on groups that may arrive later.
+ */
+export class EntryImporter {
+  readonly #registry: Registry;
+  readonly #officers: () => readonly Officer[];
+  readonly #logger: Logger;
+  readonly #held = new Map<string, { readonly peer: string; readonly entry: CatalogueEntry }>();
+  #listed: readonly RefusedEntry[] = [];
+
+  constructor(options: { registry: Registry; officers: () => readonly Officer[]; logger: Logger }) {
+    this.#registry = options.registry;
+    this.#officers = options.officers;
+    this.#logger = options.logger;
+  }
+
+  /** Judges and keeps entries of one peer; what is refused is logged, listed and returned, the rest is committed at once. */
+  async take(peer: string, entries: readonly CatalogueEntry[]): Promise<readonly RefusedEntry[]> {
+    const held = [...this.#held.values()].filter(one => one.peer === peer).map(({ entry }) => entry);
+    for (let attempt = 1; ; attempt += 1) {
+      const known = await this.#registry.entries();
+      const state = this.#registry.state();
+      const policies = known.flatMap(entry => (entry.kind === 'policy' ? [entry.policy] : []));
+      const judged = judgeImport([...held, ...entries], { peer, state, policies, officers: this.#officers() });
+      try {
+        await this.#registry.commit({
+          entries: judged.accepted,
+          expectedRevision: state.revision,
+          actor: `peer ${peer}`,
+          what: `import ${judged.accepted.length} entries`,
+        });
+        this.#remember(peer, judged.accepted, judged.refused);
+        return judged.refused;
+      } catch (error) {
+        const raced = error instanceof ProblemError && error.problem.code === 'CONCURRENT_CHANGE';
+        if (!raced || attempt >= MAX_TRIES) throw error;
+      }
+    }
+  }
+
+  /** The last refusals, oldest first. */
+  refused(): readonly RefusedEntry[] {
+    return this.#listed;
+  }
+
+  #remember(peer: string, accepted: readonly CatalogueEntry[], refused: readonly RefusedEntry[]): void {
+    for (const entry of accepted) this.#held.delete(entryKey(entry));
+    for (const one of refused) {
+      const key = entryKey(one.entry);
+      const again = this.#held.has(key);
+      if (one.problem.code === 'POLICY_NOT_APPROVED') this.#held.set(key, { peer, entry: one.entry });
+      else this.#held.delete(key);
+      if (again) continue;
+      this.#listed = [...this.#listed, one].slice(-MAX_LISTED);
+      this.#logger.warn(
+        { peer, kind: one.kind, name: one.name, code: one.problem.code, detail: one.problem.detail, security: true },
+        'an entry of a peer is refused',
+      );
+    }
+    while (this.#held.size > MAX_HELD_POLICIES) {
+      const oldest = this.#held.keys().next();
+      if (oldest.done === true) break;
+      this.#held.delete(oldest.value);
+    }
+  }
+}
