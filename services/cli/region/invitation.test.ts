@@ -1,3 +1,4 @@
+import type { Invitation, InvitationReply, RegionFace } from '@featuremesh/contracts/region-invitation';
 import { generateSigningKey } from '@featuremesh/runtime/signing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -6,11 +7,8 @@ import {
   createReply,
   fingerprint,
   INVITATION_VALID_MS,
-  type Invitation,
-  type InvitationReply,
   isReply,
   parseInvitationFile,
-  type RegionFace,
   verifyInvitation,
   verifyReply,
 } from './invitation.ts';
@@ -29,7 +27,7 @@ function region(id: string, jurisdiction: string, port: number): { face: RegionF
     cloud: 'local',
     publicKey: key.publicKey,
     linkKey: createLinkKey().publicKey,
-    linkUrl: `nats://127.0.0.1:${port + 3}`,
+    linkUrl: `nats-leaf://127.0.0.1:${port + 3}`,
     publicUrl: `http://127.0.0.1:${port}`,
     publicGatewayUrl: `http://127.0.0.1:${port + 1}`,
   };

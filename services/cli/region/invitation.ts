@@ -1,64 +1,20 @@
 import { createHash } from 'node:crypto';
+import {
+  type Invitation,
+  type InvitationReply,
+  invitationBodySchema,
+  invitationFileSchema,
+  type RegionFace,
+} from '@featuremesh/contracts/region-invitation';
 import { canonicalJson } from '@featuremesh/domain/canonical-json';
 import { problem } from '@featuremesh/domain/problem';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import { signText, verifyText } from '@featuremesh/runtime/signing';
-import { z } from 'zod';
 
 /** How long an invitation may be answered, and an answer be taken: a working week, for people in several offices. */
 export const INVITATION_VALID_MS = 7 * 24 * 3_600_000;
 /** How far the clocks of two regions may differ when an invitation is judged. */
 const CLOCK_TOLERANCE_MS = 300_000;
-
-const regionName = z.string().regex(/^[a-z0-9-]{1,24}$/, 'not a region id');
-
-const regionFaceSchema = z.strictObject({
-  id: regionName,
-  jurisdiction: z.string().min(1).max(64),
-  cloud: z.string().min(1).max(64),
-  publicKey: z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'not a base64 Ed25519 public key'),
-  linkKey: z.string().regex(/^U[A-Z2-7]{55}$/, 'not a public user key of the broker'),
-  linkUrl: z.url(),
-  publicUrl: z.url(),
-  publicGatewayUrl: z.url(),
-});
-
-/** What a region shows of itself when it joins another: addresses and public keys, no secret. */
-export type RegionFace = z.infer<typeof regionFaceSchema>;
-
-const invitationBodySchema = z.strictObject({
-  kind: z.literal('featuremesh-invitation'),
-  version: z.literal(1),
-  region: regionFaceSchema,
-  for: regionName,
-  nonce: z.string().regex(/^[a-z0-9]{16,64}$/),
-  issuedAt: z.iso.datetime(),
-  expiresAt: z.iso.datetime(),
-});
-
-const invitationSchema = z.strictObject({
-  body: invitationBodySchema,
-  signature: z.string().min(1).max(128),
-});
-
-/** A region's offer to one other region to join it, signed with the offering region's key. */
-export type Invitation = z.infer<typeof invitationSchema>;
-
-const replySchema = z.strictObject({
-  body: z.strictObject({
-    kind: z.literal('featuremesh-invitation-reply'),
-    version: z.literal(1),
-    region: regionFaceSchema,
-    answers: invitationSchema,
-    issuedAt: z.iso.datetime(),
-  }),
-  signature: z.string().min(1).max(128),
-});
-
-/** The answer: the invitation as it came and the answering region's own face, signed by the latter. */
-export type InvitationReply = z.infer<typeof replySchema>;
-
-const fileSchema = z.union([invitationSchema, replySchema]);
 
 /** Makes and signs an invitation for one region; it can be answered until `nowMs` + seven days. */
 export function createInvitation(options: {
@@ -106,7 +62,7 @@ export function parseInvitationFile(text: string): Result<Invitation | Invitatio
   } catch {
     return invalid('the file is not JSON; ask the other region to send it again');
   }
-  const parsed = fileSchema.safeParse(value);
+  const parsed = invitationFileSchema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
   return invalid(
     'the file is neither an invitation nor the answer to one; it may have been shortened or edited',

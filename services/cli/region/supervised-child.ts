@@ -75,7 +75,6 @@ export class SupervisedChild {
   /** Starts the process; does not wait for readiness. */
   async start(): Promise<void> {
     this.#wanted = true;
-    this.#everReady = false;
     this.#deathsInRow = 0;
     await this.#launch();
   }

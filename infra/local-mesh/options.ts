@@ -1,0 +1,106 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+
+/** What `npm start` was told; every option also as an environment variable `FEATUREMESH_…`. */
+export interface MeshOptions {
+  readonly regions: number;
+  readonly dataDir: string;
+  /** Undefined where none was given: a mesh that exists keeps its ports. */
+  readonly portBase: number | undefined;
+  readonly demo: boolean;
+  readonly demoRows: number;
+  readonly fresh: boolean;
+  readonly help: boolean;
+}
+
+/** First port of the first region where none is given. */
+export const DEFAULT_MESH_PORT_BASE = 7_400;
+/** Regions that a machine of a developer carries; names and jurisdictions are listed in region-names. */
+export const MAX_LOCAL_REGIONS = 10;
+/** Flights of the demo: half a million of the three million. */
+const DEFAULT_DEMO_ROWS = 500_000;
+const MAX_DEMO_ROWS = 2_900_000;
+/** The mesh is ready when this many flights are readable, so fewer make no demo. */
+const MIN_DEMO_ROWS = 20_000;
+
+/** The text of `npm start -- --help`. */
+export const MESH_HELP = `npm start: a mesh of regions on this machine, with demo data
+
+  --regions N         regions, 1 to ${MAX_LOCAL_REGIONS} (3; the demo needs at least 3)   FEATUREMESH_REGIONS
+  --data-dir DIR      where everything is kept (.featuremesh)       FEATUREMESH_DATA_DIR
+  --port-base N       first port; each region takes ten (7400)      FEATUREMESH_PORT_BASE
+  --no-demo           no demo data                                  FEATUREMESH_NO_DEMO=1
+  --demo-rows N       flights to load (${DEFAULT_DEMO_ROWS})                        FEATUREMESH_DEMO_ROWS
+  --fresh             remove what an earlier start left             FEATUREMESH_FRESH=1
+  --profile embedded  full (Cassandra, S3) comes later              FEATUREMESH_PROFILE
+  --wan off           demo (delays between regions) comes later     FEATUREMESH_WAN
+
+Stop with Ctrl-C; data is kept for the next start.`;
+
+/** Reads arguments and environment, the arguments winning. INVALID_REQUEST or NOT_YET_SUPPORTED name the option. */
+export function parseMeshOptions(args: readonly string[], env: NodeJS.ProcessEnv, cwd: string): MeshOptions {
+  const given = readArguments(args);
+  const text = (name: string): string | undefined => {
+    const value = given[name] ?? env[`FEATUREMESH_${name.toUpperCase().replaceAll('-', '_')}`];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  const flag = (name: string): boolean => given[name] === true || /^(1|true|yes)$/i.test(text(name) ?? '');
+  later(text('profile') ?? 'embedded', { now: 'embedded', later: 'full', option: '--profile' });
+  later(text('wan') ?? 'off', { now: 'off', later: 'demo', option: '--wan' });
+  const regions = number(text('regions'), '--regions', 1, MAX_LOCAL_REGIONS) ?? 3;
+  return {
+    regions,
+    dataDir: resolve(cwd, text('data-dir') ?? '.featuremesh'),
+    portBase: number(text('port-base'), '--port-base', 1_024, 65_535 - 10 * regions),
+    demo: !flag('no-demo'),
+    demoRows: number(text('demo-rows'), '--demo-rows', MIN_DEMO_ROWS, MAX_DEMO_ROWS) ?? DEFAULT_DEMO_ROWS,
+    fresh: flag('fresh'),
+    help: given['help'] === true,
+  };
+}
+
+function readArguments(args: readonly string[]): Readonly<Record<string, string | boolean | undefined>> {
+  const value = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        regions: value,
+        profile: value,
+        'data-dir': value,
+        'port-base': value,
+        wan: value,
+        'no-demo': flag,
+        'demo-rows': value,
+        fresh: flag,
+        help: flag,
+      },
+    }).values;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : '';
+    throw new ProblemError(problem('INVALID_REQUEST', `${reason}; see npm start -- --help`), {
+      cause: error,
+    });
+  }
+}
+
+function number(text: string | undefined, option: string, min: number, max: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new ProblemError(
+    problem('INVALID_REQUEST', `${option} must be a whole number from ${min} to ${max}`),
+  );
+}
+
+function later(value: string, names: { now: string; later: string; option: string }): void {
+  if (value === names.now) return;
+  if (value === names.later) {
+    throw new ProblemError(
+      problem('NOT_YET_SUPPORTED', `${names.option} ${names.later} comes with a later part; leave it out`),
+    );
+  }
+  throw new ProblemError(problem('INVALID_REQUEST', `${names.option} is ${names.now} or ${names.later}`));
+}

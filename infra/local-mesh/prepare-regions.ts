@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '@featuremesh/cli/region/atomic-file';
+import { addRegion, inviteRegion, type JoinTools } from '@featuremesh/cli/region/join-regions';
+import { movePorts } from '@featuremesh/cli/region/region-document';
+import { PORTS_PER_REGION, type RegionPlan, scaffoldRegion } from '@featuremesh/cli/region/region-scaffold';
+import type { RegionConfig } from '@featuremesh/contracts/region-config';
+import type { Officer } from '@featuremesh/domain/policy';
+import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
+import { DEFAULT_MESH_PORT_BASE } from './options.ts';
+import type { LocalRegion } from './region-names.ts';
+
+/** A region of the mesh, with its files in place. */
+export interface PreparedRegion {
+  readonly id: string;
+  readonly directory: string;
+  readonly configPath: string;
+  readonly config: RegionConfig;
+}
+
+/** What preparation is told. */
+export interface PrepareInput {
+  readonly dataDir: string;
+  readonly regions: readonly LocalRegion[];
+  /** Undefined: existing regions keep their ports, new ones count from the default. */
+  readonly portBase: number | undefined;
+  readonly officers: readonly Officer[];
+  readonly tools: JoinTools;
+}
+
+/**
+ * Writes what is missing: a folder with region.yaml and keys per region, and every pair joined by invitation and answer, as
+ * operators would do it. What is there is kept; with a port base, existing regions move.
+ */
+export async function prepareRegions(input: PrepareInput): Promise<readonly PreparedRegion[]> {
+  const prepared: PreparedRegion[] = [];
+  for (const [index, region] of input.regions.entries())
+    prepared.push(await prepareRegion(input, region, index));
+  const invitations = join(input.dataDir, 'invitations');
+  await mkdir(invitations, { recursive: true, mode: 0o700 });
+  for (const [index, first] of prepared.entries()) {
+    for (const second of prepared.slice(index + 1)) {
+      if (knows(first, second) && knows(second, first)) continue;
+      await joinPair(first, second, invitations, input.tools);
+    }
+  }
+  await rm(invitations, { recursive: true, force: true });
+  return prepared.map(region => ({ ...region, config: loadRegionConfig(region.configPath) }));
+}
+
+async function prepareRegion(
+  input: PrepareInput,
+  region: LocalRegion,
+  index: number,
+): Promise<PreparedRegion> {
+  const directory = join(input.dataDir, 'regions', region.id);
+  const configPath = join(directory, 'region.yaml');
+  const portBase = (input.portBase ?? DEFAULT_MESH_PORT_BASE) + index * PORTS_PER_REGION;
+  if (!existsSync(configPath))
+    await scaffoldRegion(planOf(input, region, directory, portBase), input.tools.random);
+  else if (input.portBase !== undefined) {
+    const before = readFileSync(configPath, 'utf8');
+    const after = movePorts(before, portBase);
+    if (after !== before) await writeFileAtomic(configPath, after);
+  }
+  return { id: region.id, directory, configPath, config: loadRegionConfig(configPath) };
+}
+
+function planOf(input: PrepareInput, region: LocalRegion, directory: string, portBase: number): RegionPlan {
+  return { ...region, cloud: 'local', directory, portBase, services: 1, officers: input.officers };
+}
+
+async function joinPair(
+  first: PreparedRegion,
+  second: PreparedRegion,
+  folder: string,
+  tools: JoinTools,
+): Promise<void> {
+  const invitation = join(folder, `${first.id}-to-${second.id}.json`);
+  const reply = join(folder, `${second.id}-to-${first.id}.json`);
+  await inviteRegion({ configPath: first.configPath, forRegion: second.id, outPath: invitation }, tools);
+  await addRegion({ configPath: second.configPath, invitationPath: invitation, replyPath: reply }, tools);
+  await addRegion({ configPath: first.configPath, invitationPath: reply, replyPath: undefined }, tools);
+}
+
+/** True where the one names the other as a peer under the addresses that it has now. */
+function knows(one: PreparedRegion, other: PreparedRegion): boolean {
+  const peer = one.config.peers.find(candidate => candidate.id === other.id);
+  const leaf = other.config.nats.embedded?.leaf;
+  return (
+    peer !== undefined &&
+    leaf !== undefined &&
+    peer.publicUrl === other.config.publicUrl &&
+    peer.publicGatewayUrl === other.config.publicGatewayUrl &&
+    peer.linkUrl.endsWith(`:${leaf.port}`)
+  );
+}

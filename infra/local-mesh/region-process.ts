@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { installationRoot } from '@featuremesh/cli/target/data-folder';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Timer } from '@featuremesh/runtime/timer';
+import { z } from 'zod';
+import type { PreparedRegion } from './prepare-regions.ts';
+
+/** From SIGTERM to SIGKILL for a whole region: above the sum of what its supervisor grants its parts. */
+const REGION_STOP_MS = 45_000;
+/** Lines of a region's stderr kept to explain a failed start. */
+const MAX_KEPT_LINES = 30;
+
+const messageSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('note'), text: z.string() }),
+  z.object({ kind: z.literal('pids'), pids: z.record(z.string(), z.int()) }),
+  z.object({ kind: z.literal('ready'), pids: z.record(z.string(), z.int()) }),
+]);
+
+/** `fmesh region serve` of one region, as a child of the launcher. */
+export class RegionProcess {
+  readonly region: PreparedRegion;
+  readonly #timer: Timer;
+  readonly #onChange: () => void;
+  readonly #onNote: (text: string) => void;
+  readonly #lines: string[] = [];
+  #child: ChildProcess | undefined;
+  #pids: Readonly<Record<string, number>> = {};
+  #ready = false;
+
+  constructor(
+    region: PreparedRegion,
+    options: { timer: Timer; onChange: () => void; onNote: (text: string) => void },
+  ) {
+    this.region = region;
+    this.#timer = options.timer;
+    this.#onChange = options.onChange;
+    this.#onNote = options.onNote;
+  }
+
+  /** Process ids by part, as last reported. */
+  get pids(): Readonly<Record<string, number>> {
+    return this.#pids;
+  }
+
+  /** Starts and waits until the region is ready; START_FAILED with what it said otherwise. */
+  async start(): Promise<void> {
+    // Its own session, so that Ctrl-C reaches the launcher only, which then stops the regions.
+    const child = spawn(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        join(installationRoot, 'services', 'cli', 'main.ts'),
+        'region',
+        'serve',
+        '--config',
+        this.region.configPath,
+      ],
+      { detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+    );
+    this.#child = child;
+    child.stderr?.setEncoding('utf8');
+    child.stderr?.on('data', (text: string) => this.#keep(text));
+    const ready = new Promise<void>((resolve, reject) => {
+      child.on('message', message => {
+        if (this.#take(message)) resolve();
+      });
+      child.once('error', reject);
+      child.once('exit', (code, signal) => {
+        this.#pids = {};
+        reject(this.#failure(signal ?? `status ${code}`));
+        if (this.#ready) this.#onNote(`its supervisor ended (${signal ?? `status ${code}`})`);
+      });
+    });
+    await ready;
+  }
+
+  /** Stops the region in order; kills what does not stop in time. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    this.#ready = false;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    const enough = new AbortController();
+    const late = this.#timer.sleep(REGION_STOP_MS, enough.signal).then(() => true);
+    if (await Promise.race([ended.then(() => false), late])) {
+      this.#onNote('did not stop in time and was killed');
+      child.kill('SIGKILL');
+      await ended;
+    }
+    enough.abort();
+  }
+
+  #take(message: unknown): boolean {
+    const parsed = messageSchema.safeParse(message);
+    if (!parsed.success) return false;
+    if (parsed.data.kind === 'note') {
+      this.#onNote(parsed.data.text);
+      return false;
+    }
+    this.#pids = parsed.data.pids;
+    if (parsed.data.kind === 'ready') this.#ready = true;
+    this.#onChange();
+    return parsed.data.kind === 'ready';
+  }
+
+  #keep(text: string): void {
+    this.#lines.push(...text.split('\n').filter(line => line.trim() !== ''));
+    this.#lines.splice(0, this.#lines.length - MAX_KEPT_LINES);
+  }
+
+  #failure(how: string): ProblemError {
+    const said = this.#lines.length === 0 ? '' : `:\n  ${this.#lines.join('\n  ')}`;
+    return new ProblemError(problem('START_FAILED', `region ${this.region.id} ended with ${how}${said}`));
+  }
+}

@@ -1,0 +1,152 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { type CliWorld, type CommandRun, runs, withRegionOptions } from '../command-frame.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { parsed } from '../http/admin-client.ts';
+import type { JsonClient } from '../http/json-client.ts';
+import { table } from '../output.ts';
+import { regionClient } from '../target/region-target.ts';
+
+const groupSchema = z.looseObject({
+  id: z.string(),
+  home: z.string(),
+  name: z.string(),
+  version: z.number(),
+  revision: z.number(),
+  aliases: z.array(z.string()),
+  state: z.string(),
+  description: z.string().nullable(),
+  owner: z.string().nullable(),
+  tags: z.array(z.string()),
+  entities: z.array(z.string()),
+  joinKeys: z.array(z.looseObject({ name: z.string(), type: z.string(), role: z.string().optional() })),
+  features: z.array(
+    z.looseObject({
+      name: z.string(),
+      type: z.string(),
+      nullable: z.boolean(),
+      description: z.string().nullable(),
+    }),
+  ),
+  maxAgeMs: z.number().nullable(),
+  sync: z.looseObject({ mode: z.string() }),
+  placement: z.looseObject({ regions: z.array(z.string()), rows: z.string(), replicated: z.boolean() }),
+});
+const serviceSchema = z.looseObject({
+  home: z.string(),
+  name: z.string(),
+  version: z.number(),
+  description: z.string().nullable(),
+  owner: z.string().nullable(),
+  features: z.array(
+    z.looseObject({ group: z.string(), as: z.string().optional(), features: z.array(z.string()) }),
+  ),
+});
+const groupListSchema = z.looseObject({ groups: z.array(groupSchema) });
+const serviceListSchema = z.looseObject({ services: z.array(serviceSchema) });
+
+type Group = z.infer<typeof groupSchema>;
+type Service = z.infer<typeof serviceSchema>;
+
+/** `fmesh list` and `fmesh describe`: the catalogue as one region knows it. */
+export function registerCatalogue(program: Command, world: CliWorld): void {
+  const list = withRegionOptions(program.command('list'))
+    .description('feature groups and services of the mesh, as the region knows them')
+    .addHelpText('after', '\nExamples:\n  fmesh list\n  fmesh list --region eu-west-1 --json');
+  runs(world, list, run => withClient(run, listAll));
+  const describe = withRegionOptions(program.command('describe <name>'))
+    .description('one feature group ([home/]group[@vN]) or service')
+    .option('--service', 'the name is that of a service')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  fmesh describe airport_delays\n  fmesh describe delay_model --service',
+    );
+  runs(world, describe, run => withClient(run, describeOne));
+}
+
+async function listAll(run: CommandRun, client: JsonClient): Promise<ExitCode> {
+  const { groups } = parsed(groupListSchema, await client.get('/v1/groups'));
+  const { services } = parsed(serviceListSchema, await client.get('/v1/services'));
+  run.output.result({ groups, services }, () =>
+    [
+      table(
+        ['group', 'version', 'entities', 'sync', 'rows', 'placement', 'owner'],
+        groups.map(one => [
+          `${one.home}/${one.name}`,
+          one.version,
+          one.entities.join(' '),
+          one.sync.mode,
+          one.placement.rows,
+          one.placement.regions.join(' '),
+          one.owner ?? '',
+        ]),
+      ),
+      table(
+        ['service', 'version', 'groups'],
+        services.map(one => [
+          `${one.home}/${one.name}`,
+          one.version,
+          one.features.map(part => part.as ?? part.group).join(' '),
+        ]),
+      ),
+    ].join('\n\n'),
+  );
+  return EXIT.done;
+}
+
+async function describeOne(run: CommandRun, client: JsonClient): Promise<ExitCode> {
+  const path = String(run.args[0]).split('/').map(encodeURIComponent).join('/');
+  if (run.options['service'] === true) {
+    const service = parsed(serviceSchema, await client.get(`/v1/services/${path}`));
+    run.output.result(service, () => drawService(service));
+    return EXIT.done;
+  }
+  const group = parsed(groupSchema, await client.get(`/v1/groups/${path}`));
+  run.output.result(group, () => drawGroup(group));
+  return EXIT.done;
+}
+
+function drawGroup(one: Group): string {
+  const keys = one.joinKeys
+    .map(key => `${key.name} ${key.type}${key.role === undefined ? '' : ` (${key.role})`}`)
+    .join(', ');
+  const features = one.features.map(feature => [
+    `  ${feature.name}`,
+    feature.type,
+    feature.nullable ? 'nullable' : 'required',
+    feature.description ?? '',
+  ]);
+  return [
+    `${one.home}/${one.name}@v${one.version} revision ${one.revision} (${[one.state, ...one.aliases].join(', ')})`,
+    one.description ?? '',
+    `  owner      ${one.owner ?? '-'}; tags ${one.tags.join(', ') || '-'}`,
+    `  keys       ${keys}`,
+    `  max age    ${one.maxAgeMs === null ? 'none' : `${one.maxAgeMs / 1_000} s`}`,
+    `  sync       ${one.sync.mode}; placement ${one.placement.regions.join(', ')}; rows ${one.placement.rows}`,
+    table(['  feature', 'type', '', 'description'], features),
+    `Next: fmesh policy explain ${one.home}/${one.name}`,
+  ]
+    .filter(line => line !== '')
+    .join('\n');
+}
+
+function drawService(one: Service): string {
+  const rows = one.features.map(part => [
+    `  ${part.group}`,
+    part.as ?? '',
+    part.features.join(', ') || 'all',
+  ]);
+  return `${one.home}/${one.name}@v${one.version}\n${one.description ?? ''}\n${table(['  group', 'as', 'features'], rows)}`;
+}
+
+async function withClient(
+  run: CommandRun,
+  work: (run: CommandRun, client: JsonClient) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const { client } = regionClient(run);
+  try {
+    return await work(run, client);
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,81 @@
+import type { DefinitionChange, DefinitionsAnswer } from '@featuremesh/contracts/admin-definitions';
+import { locateIssues, type ParsedDefinitions } from '@featuremesh/contracts/definition-file';
+import { definitionsByHome } from '@featuremesh/domain/definition-homes';
+import type { DefinitionSet } from '@featuremesh/domain/definition-rules';
+import { ProblemError } from '@featuremesh/domain/problem';
+import type { RegionId } from '@featuremesh/domain/region-id';
+import { sendDefinitions } from '../http/admin-client.ts';
+import type { JsonClient } from '../http/json-client.ts';
+
+/** What one home region did with its part of a set. */
+export interface HomeOutcome {
+  readonly home: RegionId;
+  readonly answer: DefinitionsAnswer;
+}
+
+/**
+ * Plans or applies a parsed set: each home region is sent its part, in the order of ids. Atomic per home; where a later one
+ * refuses, what earlier ones accepted stays. Issues come back at their places in the files.
+ */
+export async function applyDefinitions(
+  parsed: ParsedDefinitions,
+  options: { dryRun: boolean; fallbackHome: RegionId; clientFor: (home: RegionId) => JsonClient },
+): Promise<readonly HomeOutcome[]> {
+  const outcomes: HomeOutcome[] = [];
+  for (const [home, part] of definitionsByHome(parsed.set, options.fallbackHome)) {
+    outcomes.push({ home, answer: await sendPart(parsed, part, home, options) });
+  }
+  return outcomes;
+}
+
+/** One line per object, for a person. */
+export function changeLine(change: DefinitionChange): readonly string[] {
+  const { object } = change;
+  const version =
+    object.version === null
+      ? ''
+      : `@v${object.version}${object.revision === null ? '' : ` r${object.revision}`}`;
+  return [
+    change.kind,
+    object.type,
+    `${object.home}/${object.name}${version}`,
+    [...change.reasons, ...change.consequences].join('; '),
+  ];
+}
+
+async function sendPart(
+  parsed: ParsedDefinitions,
+  part: DefinitionSet,
+  home: RegionId,
+  options: { dryRun: boolean; clientFor: (home: RegionId) => JsonClient },
+): Promise<DefinitionsAnswer> {
+  const client = options.clientFor(home);
+  try {
+    return await sendDefinitions(client, { definitions: mutable(part), dryRun: options.dryRun });
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.problem.issues === undefined) throw error;
+    const issues = locateIssues(
+      parsed,
+      error.problem.issues.map(issue => ({ ...issue, path: inWhole(issue.path, part, parsed.set) })),
+    );
+    throw new ProblemError({ ...error.problem, issues }, { cause: error });
+  } finally {
+    await client.close();
+  }
+}
+
+/** The region counts positions in its part of the set; files are found by positions in the whole. */
+function inWhole(path: string, part: DefinitionSet, whole: DefinitionSet): string {
+  const match = /^(entities|featureGroups|featureServices)\[(\d+)\](.*)$/.exec(path);
+  if (match === null) return path;
+  const [, section, position, rest] = match;
+  const field = section === 'entities' ? 'entities' : section === 'featureGroups' ? 'groups' : 'services';
+  const object = part[field][Number(position)];
+  const objects: readonly unknown[] = whole[field];
+  const at = objects.indexOf(object);
+  return at === -1 ? path : `${section}[${at}]${rest}`;
+}
+
+function mutable(set: DefinitionSet): Parameters<typeof sendDefinitions>[1]['definitions'] {
+  return structuredClone(set) as Parameters<typeof sendDefinitions>[1]['definitions'];
+}

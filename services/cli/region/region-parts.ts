@@ -1,0 +1,143 @@
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { type ListenAddress, type RegionConfig, serviceAddress } from '@featuremesh/contracts/region-config';
+import { request } from 'undici';
+import { installationRoot } from '../target/data-folder.ts';
+import type { WantedPort } from './port-check.ts';
+import type { ChildSpec } from './supervised-child.ts';
+
+/** Longest wait for one health answer while starting. */
+const HEALTH_TIMEOUT_MS = 1_000;
+/** From SIGTERM to SIGKILL: above the drain bounds of the processes themselves. */
+const NODE_STOP_MS = 12_000;
+const BROKER_STOP_MS = 6_000;
+
+/** What is needed to describe the processes of a region. */
+export interface PartsInput {
+  readonly config: RegionConfig;
+  readonly configPath: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** The broker's program and its configuration; undefined where the operator runs the broker. */
+  readonly broker: { readonly program: string; readonly configPath: string } | undefined;
+}
+
+/** The processes of a region in start order; they are stopped the other way round. */
+export function regionParts(input: PartsInput): readonly ChildSpec[] {
+  const { config } = input;
+  const services = Array.from({ length: config.services }, (_, slot) =>
+    nodePart(input, {
+      name: `service-${slot}`,
+      program: 'services/feature-store/main.ts',
+      extra: ['--slot', String(slot)],
+      address: serviceAddress(config, slot),
+    }),
+  );
+  return [
+    ...brokerPart(input),
+    nodePart(input, { name: 'sync', program: 'sync/main.ts', extra: [], address: config.listen.sync }),
+    ...services,
+    nodePart(input, {
+      name: 'gateway',
+      program: 'gateway/main.ts',
+      extra: [],
+      address: config.listen.gateway,
+    }),
+  ];
+}
+
+/** Every address that the region's processes listen on, with its purpose. */
+export function regionPorts(config: RegionConfig): readonly WantedPort[] {
+  const services = Array.from({ length: config.services }, (_, slot) => ({
+    ...serviceAddress(config, slot),
+    purpose: `region service${slot === 0 ? '' : ` ${slot}`}`,
+  }));
+  const { embedded } = config.nats;
+  const broker =
+    embedded === undefined
+      ? []
+      : [
+          { ...embedded.client, purpose: 'broker' },
+          { ...embedded.leaf, purpose: 'broker, for peers' },
+        ];
+  return [
+    ...services,
+    { ...config.listen.gateway, purpose: 'gateway' },
+    { ...config.listen.sync, purpose: 'sync agent' },
+    ...broker,
+  ];
+}
+
+/** `http://host:port` of an address. */
+export function httpUrl(address: ListenAddress): string {
+  return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+function nodePart(
+  input: PartsInput,
+  part: { name: string; program: string; extra: readonly string[]; address: ListenAddress },
+): ChildSpec {
+  return {
+    name: part.name,
+    command: process.execPath,
+    args: [
+      '--disable-warning=ExperimentalWarning',
+      join(installationRoot, part.program),
+      '--config',
+      input.configPath,
+      ...part.extra,
+    ],
+    env: input.env,
+    ipc: true,
+    marker: input.configPath,
+    notReady: () => healthReason(httpUrl(part.address)),
+    stopMs: NODE_STOP_MS,
+  };
+}
+
+function brokerPart(input: PartsInput): readonly ChildSpec[] {
+  const { broker, config } = input;
+  const client = config.nats.embedded?.client;
+  if (broker === undefined || client === undefined) return [];
+  return [
+    {
+      name: 'nats',
+      command: broker.program,
+      args: ['-c', broker.configPath],
+      env: input.env,
+      ipc: false,
+      marker: broker.configPath,
+      notReady: () => greetingReason(client),
+      stopMs: BROKER_STOP_MS,
+    },
+  ];
+}
+
+/** Undefined where `/health/ready` is green, else what it says is missing. */
+export async function healthReason(url: string): Promise<string | undefined> {
+  try {
+    const answer = await request(`${url}/health/ready`, {
+      headersTimeout: HEALTH_TIMEOUT_MS,
+      bodyTimeout: HEALTH_TIMEOUT_MS,
+    });
+    const text = await answer.body.text();
+    return answer.statusCode === 200 ? undefined : `it is not ready: ${text.slice(0, 500)}`;
+  } catch (error) {
+    return `it does not answer (${error instanceof Error && 'code' in error ? String(error.code) : 'no connection'})`;
+  }
+}
+
+/** The broker greets every connection with `INFO`. */
+function greetingReason(address: ListenAddress): Promise<string | undefined> {
+  return new Promise(resolve => {
+    const socket = connect({ host: address.host, port: address.port, timeout: HEALTH_TIMEOUT_MS });
+    const done = (reason: string | undefined): void => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.once('data', data =>
+      done(data.toString('latin1').startsWith('INFO ') ? undefined : 'something else answers'),
+    );
+    socket.once('error', () => done('it does not accept connections'));
+    socket.once('timeout', () => done('it does not greet'));
+  });
+}
