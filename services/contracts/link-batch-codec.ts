@@ -50,10 +50,11 @@ export function encodeLinkRows(rows: readonly ChunkRow[]): Uint8Array {
   rows.forEach(({ key, row }, r) => {
     const payloadBytes = row.length - ROW_HEADER_BYTES;
     for (let i = 0; i < ROW_HEADER_BYTES; i++) bytes[ROWS_HEADER_BYTES + i * count + r] = row[i] ?? 0;
-    const lengths = [key.length & 0xff, key.length >> 8, payloadBytes & 0xff, payloadBytes >> 8];
-    lengths.forEach((byte, i) => {
-      bytes[ROWS_HEADER_BYTES + (ROW_HEADER_BYTES + i) * count + r] = byte;
-    });
+    const lengthsAt = ROWS_HEADER_BYTES + ROW_HEADER_BYTES * count + r;
+    bytes[lengthsAt] = key.length & 0xff;
+    bytes[lengthsAt + count] = key.length >> 8;
+    bytes[lengthsAt + 2 * count] = payloadBytes & 0xff;
+    bytes[lengthsAt + 3 * count] = payloadBytes >> 8;
     bytes.set(key, at);
     at += key.length;
   });
@@ -83,18 +84,24 @@ export function decodeLinkRows(body: Uint8Array): Result<ChunkRow[]> {
   let payloadAt = keysAt;
   for (let r = 0; r < count; r++) payloadAt += length16(ROW_HEADER_BYTES, r);
   let keyAt = keysAt;
+  let rowAt = 0;
   const rows: ChunkRow[] = [];
+  if (payloadAt > bytes.length) return fail(corrupt('cut off'));
+  // One buffer for all rows: allocating each by itself costs more than decoding it.
+  const rowBytes = new Uint8Array(count * ROW_HEADER_BYTES + bytes.length - payloadAt);
   for (let r = 0; r < count; r++) {
     const keyEnd = keyAt + length16(ROW_HEADER_BYTES, r);
     const payloadEnd = payloadAt + length16(ROW_HEADER_BYTES + 2, r);
     if (payloadEnd > bytes.length || keyEnd - keyAt > MAX_ENTITY_KEY_BYTES) return fail(corrupt('cut off'));
-    const row = new Uint8Array(ROW_HEADER_BYTES + payloadEnd - payloadAt);
+    const rowEnd = rowAt + ROW_HEADER_BYTES + payloadEnd - payloadAt;
+    const row = rowBytes.subarray(rowAt, rowEnd);
     for (let i = 0; i < ROW_HEADER_BYTES; i++) row[i] = column(i, r);
     row.set(bytes.subarray(payloadAt, payloadEnd), ROW_HEADER_BYTES);
     const reason = row.length > MAX_ROW_BYTES ? 'too long' : malformedRow(row);
     if (reason !== undefined) return fail(corrupt(`row ${r}: ${reason}`));
-    rows.push({ key: bytes.slice(keyAt, keyEnd), row });
+    rows.push({ key: bytes.subarray(keyAt, keyEnd), row });
     keyAt = keyEnd;
+    rowAt = rowEnd;
     payloadAt = payloadEnd;
   }
   return payloadAt === bytes.length ? ok(rows) : fail(corrupt('bytes after the last row'));

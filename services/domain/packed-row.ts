@@ -38,16 +38,17 @@ export interface RowHeader {
 /** Times and stamp of a row about to be packed. */
 export type RowTimes = Pick<RowHeader, 'eventTimeUs' | 'createdTimeUs' | 'stamp'>;
 
-/** Writes the times and the stamp at the start of `bytes`; `view` must be over the same bytes. */
-export function writeRowTimes(times: RowTimes, bytes: Uint8Array, view: DataView): void {
-  view.setBigInt64(ROW_OFFSETS.eventTime, times.eventTimeUs);
-  view.setBigInt64(ROW_OFFSETS.createdTime, times.createdTimeUs);
-  view.setBigInt64(ROW_OFFSETS.stampPhysical, times.stamp.physicalUs);
-  flipSign(bytes, ROW_OFFSETS.eventTime);
-  flipSign(bytes, ROW_OFFSETS.createdTime);
-  flipSign(bytes, ROW_OFFSETS.stampPhysical);
-  view.setUint16(ROW_OFFSETS.stampCounter, times.stamp.counter);
-  view.setUint16(ROW_OFFSETS.stampSlot, times.stamp.slot);
+/** Writes the times and the stamp of a header that begins at `at`; `view` must be over the same bytes. */
+export function writeRowTimes(times: RowTimes, bytes: Uint8Array, view: DataView, at: number): void {
+  const { eventTimeUs, createdTimeUs, stamp } = times;
+  view.setBigInt64(at + ROW_OFFSETS.eventTime, eventTimeUs);
+  view.setBigInt64(at + ROW_OFFSETS.createdTime, createdTimeUs);
+  view.setBigInt64(at + ROW_OFFSETS.stampPhysical, stamp.physicalUs);
+  flipSign(bytes, at + ROW_OFFSETS.eventTime);
+  flipSign(bytes, at + ROW_OFFSETS.createdTime);
+  flipSign(bytes, at + ROW_OFFSETS.stampPhysical);
+  view.setUint16(at + ROW_OFFSETS.stampCounter, stamp.counter);
+  view.setUint16(at + ROW_OFFSETS.stampSlot, stamp.slot);
 }
 
 /** Writes what all rows of one packer share: origin, format version, revision; clears the flags. */

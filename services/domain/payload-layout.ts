@@ -40,6 +40,8 @@ export interface FeatureSlot {
   readonly dimensions: number;
   /** Offset in the payload of a fixed-width value, or −1. */
   readonly fixedAt: number;
+  /** Width of a fixed-width value; 0 otherwise. */
+  readonly fixedBytes: number;
   /** Ordinal among the variable-width features, or −1. */
   readonly variable: number;
 }
@@ -66,6 +68,7 @@ export function payloadLayout(features: readonly FeatureDefinition[]): PayloadLa
       element: feature.type.kind === 'list' ? VALUE_KINDS[feature.type.element] : -1,
       dimensions: feature.type.kind === 'vector' ? feature.type.dimensions : 0,
       fixedAt: bytes === undefined ? -1 : fixedAt,
+      fixedBytes: bytes ?? 0,
       variable: bytes === undefined ? variable : -1,
     };
     if (bytes === undefined) variable++;

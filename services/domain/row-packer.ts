@@ -21,32 +21,38 @@ export interface PackOptions {
   readonly nonFinite: 'refuse' | 'null';
 }
 
-/** Values of one row by feature name, as parsed from JSON. */
+/** Values of one row by feature name, as parsed from JSON: own enumerable members only. */
 export type FeatureValues = Readonly<Record<string, unknown>>;
 
+/** Rows are cut from slabs of this size: allocating each by itself costs more than packing it. */
+const SLAB_BYTES = 16 * MAX_ROW_BYTES;
+
 /**
- * Packs rows of one group revision at their origin (format version 1). One instance reuses one buffer, so it must not be shared
- * between threads; the returned rows are copies.
+ * Packs rows of one group revision at their origin (format version 1). Rows are views of a shared slab: they stay valid, but keep
+ * the slab alive, so copy one that is held for long. Not to be shared between threads.
  */
 export class RowPacker {
   readonly #features: readonly FeatureDefinition[];
   readonly #layout: PayloadLayout;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #writer: ValueWriter;
-  readonly #names: ReadonlySet<string>;
-  /** Names such as `constructor` that every object seems to have. */
-  readonly #inherited: readonly boolean[];
+  readonly #writer = new ValueWriter();
+  /** Header bytes that all rows share. */
+  readonly #constants = new Uint8Array(ROW_HEADER_BYTES);
+  readonly #slots: ReadonlyMap<string, number>;
+  /** The members of the last row in their order, and the slot of each: rows of one writer nearly always agree. */
+  readonly #memberNames: string[] = [];
+  readonly #memberSlots: number[] = [];
+  /** The values of the row at hand, in schema order. */
+  readonly #values: unknown[];
+  #slab = new Uint8Array();
+  #view = new DataView(this.#slab.buffer);
+  #start = 0;
 
   constructor(features: readonly FeatureDefinition[], revision: number, origin: RegionId) {
     this.#features = features;
     this.#layout = payloadLayout(features);
-    this.#bytes = new Uint8Array(Math.max(MAX_ROW_BYTES, ROW_HEADER_BYTES + this.#layout.variableAt));
-    this.#view = new DataView(this.#bytes.buffer);
-    this.#writer = new ValueWriter(this.#bytes, MAX_ROW_BYTES);
-    this.#names = new Set(features.map(feature => feature.name));
-    this.#inherited = features.map(feature => feature.name in Object.prototype);
-    writeRowConstants(this.#bytes, origin, revision);
+    this.#slots = new Map(features.map((feature, i) => [feature.name, i]));
+    this.#values = features.map(() => undefined);
+    writeRowConstants(this.#constants, origin, revision);
   }
 
   /**
@@ -55,62 +61,92 @@ export class RowPacker {
    */
   pack(times: RowTimes, values: FeatureValues, options: PackOptions): Result<Uint8Array> {
     const { slots, endsAt, variableAt } = this.#layout;
-    const bytes = this.#bytes;
-    const firstVariable = ROW_HEADER_BYTES + variableAt;
-    if (firstVariable > MAX_ROW_BYTES) return this.#refuse('ROW_TOO_LARGE', 0);
-    bytes.fill(0, ROW_HEADER_BYTES, firstVariable);
+    if (ROW_HEADER_BYTES + variableAt > MAX_ROW_BYTES) return this.#refuse('ROW_TOO_LARGE', 0);
+    if (!this.#gather(values)) {
+      return fail(problem('UNKNOWN_FEATURE', 'the row names a feature that the group does not have'));
+    }
+    const start = this.#begin(times);
+    const payload = start + ROW_HEADER_BYTES;
+    const bytes = this.#slab;
+    const writer = this.#writer;
+    const firstVariable = payload + variableAt;
+    for (let at = payload; at < payload + ((slots.length + 7) >> 3); at++) bytes[at] = 0;
     let end = firstVariable;
-    let given = 0;
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i];
+      const value = this.#values[i];
       if (slot === undefined) break;
-      const value =
-        this.#inherited[i] === true && !Object.hasOwn(values, slot.name) ? undefined : values[slot.name];
-      if (value !== undefined) given++;
       let absent = value === undefined || value === null;
       if (!absent) {
         const outcome: number | ValueFault | undefined =
           slot.variable < 0
-            ? this.#writer.fixed(slot.kind, ROW_HEADER_BYTES + slot.fixedAt, value, slot.dimensions)
-            : this.#writer.variable(slot.kind, slot.element, end, value);
+            ? writer.fixed(slot.kind, payload + slot.fixedAt, value, slot.dimensions)
+            : writer.variable(slot.kind, slot.element, end, value);
         if (typeof outcome === 'number') end = outcome;
         else if (outcome === 'NON_FINITE' && options.nonFinite === 'null') absent = true;
         else if (outcome !== undefined) return this.#refuse(outcome, i);
       }
       if (absent) {
         if (!slot.nullable) return this.#refuse('REQUIRED_FEATURE', i);
-        const bit = ROW_HEADER_BYTES + (i >> 3);
-        bytes[bit] = (bytes[bit] ?? 0) | (1 << (i & 7));
-        // A refused vector may have left bytes behind; equal rows must be equal bytes.
-        if (value !== undefined && slot.dimensions > 0) this.#clear(slot.fixedAt, 4 * slot.dimensions);
+        const at = payload + (i >> 3);
+        bytes[at] = (bytes[at] ?? 0) | (1 << (i & 7));
+        if (slot.variable < 0)
+          bytes.fill(0, payload + slot.fixedAt, payload + slot.fixedAt + slot.fixedBytes);
       }
       if (slot.variable >= 0)
-        this.#view.setUint32(ROW_HEADER_BYTES + endsAt + 4 * slot.variable, end - firstVariable, true);
+        this.#view.setUint32(payload + endsAt + 4 * slot.variable, end - firstVariable, true);
     }
-    if (given < countMembers(values)) {
-      const unknown = this.#firstUnknown(values);
-      if (unknown)
-        return fail(problem('UNKNOWN_FEATURE', 'the row names a feature that the group does not have'));
-    }
-    writeRowTimes(times, bytes, this.#view);
-    return ok(bytes.slice(0, end));
+    this.#start = end;
+    return ok(bytes.subarray(start, end));
   }
 
   /** A logical deletion: a header without payload. */
   packDeletion(times: RowTimes): Uint8Array {
-    writeRowTimes(times, this.#bytes, this.#view);
-    const row = this.#bytes.slice(0, ROW_HEADER_BYTES);
-    row[ROW_OFFSETS.flags] = ROW_FLAG_DELETED;
-    return row;
+    const start = this.#begin(times);
+    this.#slab[start + ROW_OFFSETS.flags] = ROW_FLAG_DELETED;
+    this.#start = start + ROW_HEADER_BYTES;
+    return this.#slab.subarray(start, this.#start);
   }
 
-  #clear(fixedAt: number, bytes: number): void {
-    this.#bytes.fill(0, ROW_HEADER_BYTES + fixedAt, ROW_HEADER_BYTES + fixedAt + bytes);
+  /** Sorts the members into schema order; false where one that is not undefined has no slot. */
+  #gather(values: FeatureValues): boolean {
+    const gathered = this.#values;
+    for (let i = 0; i < gathered.length; i++) gathered[i] = undefined;
+    let member = 0;
+    for (const name in values) {
+      const value = values[name];
+      if (this.#memberNames[member] !== name) {
+        this.#memberNames[member] = name;
+        this.#memberSlots[member] = this.#slots.get(name) ?? -1;
+      }
+      const slot = this.#memberSlots[member] ?? -1;
+      member++;
+      if (slot >= 0) gathered[slot] = value;
+      else if (value !== undefined) return this.#forget();
+    }
+    return true;
   }
 
-  /** Members that are undefined count as omitted. */
-  #firstUnknown(values: FeatureValues): boolean {
-    return Object.keys(values).some(name => values[name] !== undefined && !this.#names.has(name));
+  /** Drops the remembered members, which may be a caller's text of any length. */
+  #forget(): false {
+    this.#memberNames.length = 0;
+    this.#memberSlots.length = 0;
+    return false;
+  }
+
+  /** Room for the longest row, its header written; returns where it begins. */
+  #begin(times: RowTimes): number {
+    if (this.#start + MAX_ROW_BYTES > this.#slab.length) {
+      this.#slab = new Uint8Array(SLAB_BYTES);
+      this.#view = new DataView(this.#slab.buffer);
+      this.#start = 0;
+    }
+    const start = this.#start;
+    for (let i = ROW_OFFSETS.origin; i < ROW_HEADER_BYTES; i++)
+      this.#slab[start + i] = this.#constants[i] ?? 0;
+    writeRowTimes(times, this.#slab, this.#view, start);
+    this.#writer.aim(this.#slab, this.#view, start + MAX_ROW_BYTES);
+    return start;
   }
 
   #refuse(code: ValueFault | 'REQUIRED_FEATURE', index: number): Result<Uint8Array> {
@@ -120,10 +156,4 @@ export class RowPacker {
       code === 'INVALID_VALUE' ? ` must be ${formatFeatureType(feature.type)}` : `: ${ERRORS[code].title}`;
     return fail(problem(code, `feature ${feature.name}${wanted}`));
   }
-}
-
-function countMembers(values: FeatureValues): number {
-  let count = 0;
-  for (const name in values) if (name !== undefined) count++;
-  return count;
 }

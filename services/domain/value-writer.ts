@@ -11,15 +11,16 @@ export type ValueFault = 'INVALID_VALUE' | 'INT64_PRECISION' | 'NON_FINITE' | 'R
 const ELEMENT_BYTES = [1, 4, 8, 4, 8, 8];
 const NON_FINITE_TEXTS = new Set(['NaN', 'Infinity', '-Infinity']);
 
-/** Writes JSON values into one buffer, little-endian, never beyond `limit`. A fault is returned, the bytes written by then are void. */
+/** Writes JSON values into a buffer, little-endian, never beyond a limit. A fault is returned, the bytes written by then are void. */
 export class ValueWriter {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #limit: number;
+  #bytes = new Uint8Array();
+  #view = new DataView(this.#bytes.buffer);
+  #limit = 0;
 
-  constructor(bytes: Uint8Array, limit: number) {
+  /** Writes into `bytes` from now on; `view` must be over the same bytes, `limit` is the first offset not to be written. */
+  aim(bytes: Uint8Array, view: DataView, limit: number): void {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = view;
     this.#limit = limit;
   }
 
