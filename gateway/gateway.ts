@@ -16,7 +16,7 @@ import { formattedProblem, graphqlProblem } from './execution/graphql-problem.ts
 import { MatrixReader } from './execution/matrix-reader.ts';
 import { RegionAsker, type SignAsk } from './execution/region-asker.ts';
 import { RegionSource } from './execution/region-source.ts';
-import { RequestContext } from './execution/request-context.ts';
+import { RequestContext, type ServerContext } from './execution/request-context.ts';
 import { SliceReader } from './execution/slice-reader.ts';
 import { registerGraphql, vendorLogger } from './http/graphql-route.ts';
 import { type RouteHealth, registerHealth } from './http/health-routes.ts';
@@ -57,7 +57,7 @@ export class Gateway {
   readonly #regions: RegionTable;
   readonly #health = new Health(['mesh-state']);
   readonly #fastify: FastifyInstance;
-  #apollo: ApolloServer<RequestContext> | undefined;
+  #apollo: ApolloServer<ServerContext> | undefined;
   #probing: Repetition | undefined;
   #draining = false;
 

@@ -6,7 +6,7 @@ import { MAX_CACHED_OPERATIONS } from '../limits.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { DiscoveryRoot } from './discovery-root.ts';
 import { formattedProblem } from './graphql-problem.ts';
-import { RequestContext } from './request-context.ts';
+import { requestOf } from './request-context.ts';
 
 type ProcessOptions = Parameters<GraphQLDataSource['process']>[0];
 type Answer = Awaited<ReturnType<GraphQLDataSource['process']>>;
@@ -30,13 +30,14 @@ export class DiscoverySource implements GraphQLDataSource {
   /** Answers one planned operation. */
   async process({ request, context }: ProcessOptions): Promise<Answer> {
     const { query, variables, operationName } = request;
-    if (query === undefined || !(context instanceof RequestContext))
+    const mesh = requestOf(context);
+    if (query === undefined || mesh === undefined)
       return { data: null, errors: [formattedProblem(problem('INTERNAL', 'no operation'), [])] };
     const result = await execute({
       schema: this.#schema,
       document: this.#documents.get(query, text => parse(text, { noLocation: true })),
       rootValue: this.#root,
-      contextValue: context,
+      contextValue: mesh,
       variableValues: variables,
       operationName,
     });

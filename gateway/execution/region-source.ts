@@ -11,7 +11,7 @@ import type { MatrixReader } from './matrix-reader.ts';
 import { isRefusal } from './online-plan.ts';
 import { type AskedField, type EntityFields, entityFieldsOf } from './planned-operation.ts';
 import { isErrorCode } from './region-problem.ts';
-import { RequestContext } from './request-context.ts';
+import { type RequestContext, requestOf } from './request-context.ts';
 import type { SliceReader } from './slice-reader.ts';
 
 type ProcessOptions = Parameters<GraphQLDataSource['process']>[0];
@@ -50,10 +50,11 @@ export class RegionSource implements GraphQLDataSource {
     const { representations, ...variables } = request.variables ?? {};
     const references = z.array(REFERENCE).safeParse(representations);
     const { query } = request;
-    if (!(context instanceof RequestContext) || query === undefined || !references.success)
+    const mesh = requestOf(context);
+    if (mesh === undefined || query === undefined || !references.success)
       return nothing('the references are malformed', 0);
     try {
-      return await this.#fill(references.data, { query, variables }, context);
+      return await this.#fill(references.data, { query, variables }, mesh);
     } catch (error) {
       this.#log.error({ err: error }, 'references were not filled');
       return nothing('the references were not filled', references.data.length);

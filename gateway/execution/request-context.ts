@@ -4,6 +4,16 @@ import type { PlannedRead } from '@featuremesh/domain/read-plan';
 import type { MeshView } from '../catalogue/mesh-view.ts';
 import type { ReadContext } from './matrix-reader.ts';
 
+/** What the GraphQL server carries: it copies its context, which a class with private members would not survive. */
+export interface ServerContext {
+  readonly mesh: RequestContext;
+}
+
+/** The request of a data source's context; undefined where the context is not of this gateway. */
+export function requestOf(context: Readonly<Record<string, unknown>>): RequestContext | undefined {
+  return context['mesh'] instanceof RequestContext ? context['mesh'] : undefined;
+}
+
 /** Everything that belongs to one request: one view of the mesh, one caller, one deadline, and the reads that discovery planned. */
 export class RequestContext {
   readonly read: ReadContext;

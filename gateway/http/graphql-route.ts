@@ -11,7 +11,7 @@ import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { FastifyInstance } from 'fastify';
-import type { RequestContext } from '../execution/request-context.ts';
+import type { RequestContext, ServerContext } from '../execution/request-context.ts';
 import { MAX_OPERATION_TOKENS, MAX_REQUEST_BODY_BYTES } from '../limits.ts';
 import { closedErrors, reportMisfits } from '../plugins/closed-errors.ts';
 import { refuseKeysOverGet } from '../plugins/keys-over-get.ts';
@@ -35,9 +35,9 @@ export interface GraphqlRouteOptions {
 export async function registerGraphql(
   fastify: FastifyInstance,
   options: GraphqlRouteOptions,
-): Promise<ApolloServer<RequestContext>> {
+): Promise<ApolloServer<ServerContext>> {
   const { gateway, newContext, production, clock, metrics, log } = options;
-  const server = new ApolloServer<RequestContext>({
+  const server = new ApolloServer<ServerContext>({
     gateway,
     introspection: !production,
     hideSchemaDetailsFromClientErrors: production,
@@ -67,7 +67,7 @@ export async function registerGraphql(
     method: ['GET', 'POST'],
     url: '/graphql',
     bodyLimit: MAX_REQUEST_BODY_BYTES,
-    handler: fastifyApolloHandler(server, { context: async () => newContext() }),
+    handler: fastifyApolloHandler(server, { context: async () => ({ mesh: newContext() }) }),
   });
   return server;
 }
