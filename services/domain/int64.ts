@@ -3,6 +3,8 @@ const MAX_INT64 = 2n ** 63n - 1n;
 const INTEGER = /^-?\d{1,20}$/;
 /** So many characters of an integer are always a safe integer. */
 const SAFE_CHARS = 15;
+const FIRST_LARGE = 2 ** 31;
+const THREE_DIGITS = Array.from({ length: 1000 }, (_, i) => `${i}`.padStart(3, '0'));
 
 /** What is wrong with an int64 given as JSON: not one, or a number whose source text may have been another one. */
 export type Int64Fault = 'INVALID_VALUE' | 'INT64_PRECISION';
@@ -21,7 +23,12 @@ export function parseInt64(value: unknown): number | bigint | Int64Fault {
 /** Decimal text of the int64 whose upper half (signed) and lower half (unsigned) are given. */
 export function formatInt64(high: number, low: number): string {
   const near = high * 0x1_0000_0000 + low;
-  return Number.isSafeInteger(near) ? `${near}` : `${(BigInt(high) << 32n) | BigInt(low)}`;
+  if (!Number.isSafeInteger(near)) return `${(BigInt(high) << 32n) | BigInt(low)}`;
+  // Engines print numbers beyond 31 bits by the slow path for doubles; ids and clocks are mostly of this size.
+  if (near < FIRST_LARGE) return `${near}`;
+  const millions = Math.floor(near / 1_000_000);
+  const rest = near - millions * 1_000_000;
+  return `${millions}${THREE_DIGITS[Math.floor(rest / 1000)]}${THREE_DIGITS[rest % 1000]}`;
 }
 
 /** Writes 8 bytes of an int64 that `parseInt64` returned. */

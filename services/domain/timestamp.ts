@@ -4,6 +4,8 @@ const SECONDS_PER_DAY = 86_400;
 const FIRST_SECOND = -62_167_219_200;
 const END_SECOND = 253_402_300_800;
 
+const TWO_DIGITS = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(2, '0'));
+const THREE_DIGITS = Array.from({ length: 1000 }, (_, i) => `${i}`.padStart(3, '0'));
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
@@ -104,13 +106,14 @@ function parseSeconds(text: string): number {
   return seconds >= FIRST_SECOND && seconds < END_SECOND ? seconds : Number.NaN;
 }
 
-const pad2 = (n: number): string => (n < 10 ? `0${n}` : `${n}`);
-
-/** Civil date by Howard Hinnant's `civil_from_days`: eras of 400 years that begin on 1 March. */
 function formatInstant(seconds: number, micros: number): string {
-  const days = Math.floor(seconds / SECONDS_PER_DAY);
-  const inDay = seconds - days * SECONDS_PER_DAY;
-  const shifted = days + 719_468;
+  const day = Math.floor(seconds / SECONDS_PER_DAY);
+  return `${formatDay(day)}T${formatTimeOfDay(seconds - day * SECONDS_PER_DAY, micros)}`;
+}
+
+/** `2024-05-06` of a day since 1970-01-01, by Howard Hinnant's `civil_from_days`: eras of 400 years that begin on 1 March. */
+export function formatDay(day: number): string {
+  const shifted = day + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
   const yearOfEra = Math.floor(
@@ -122,12 +125,17 @@ function formatInstant(seconds: number, micros: number): string {
   );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
-  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const dayOfMonth = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
   const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-  const hour = Math.floor(inDay / 3600);
-  const minute = Math.floor((inDay - hour * 3600) / 60);
-  return `${formatYear(year)}-${pad2(month)}-${pad2(day)}T${pad2(hour)}:${pad2(minute)}:${pad2(inDay % 60)}${formatFraction(micros)}Z`;
+  return `${formatYear(year)}-${TWO_DIGITS[month]}-${TWO_DIGITS[dayOfMonth]}`;
+}
+
+/** `07:08:09.123Z` of whole seconds within a day and microseconds within a second. */
+export function formatTimeOfDay(secondOfDay: number, micros: number): string {
+  const hour = Math.floor(secondOfDay / 3600);
+  const minute = Math.floor((secondOfDay - hour * 3600) / 60);
+  return `${TWO_DIGITS[hour]}:${TWO_DIGITS[minute]}:${TWO_DIGITS[secondOfDay % 60]}${formatFraction(micros)}Z`;
 }
 
 /** Four digits; outside 0 to 9999, which no parsed input reaches, ISO 8601's signed six. */
@@ -139,6 +147,7 @@ function formatYear(year: number): string {
 
 function formatFraction(micros: number): string {
   if (micros === 0) return '';
-  if (micros % 1000 === 0) return `.${`${micros / 1000}`.padStart(3, '0')}`;
-  return `.${`${micros}`.padStart(6, '0')}`;
+  const millis = Math.floor(micros / 1000);
+  const rest = micros % 1000;
+  return rest === 0 ? `.${THREE_DIGITS[millis]}` : `.${THREE_DIGITS[millis]}${THREE_DIGITS[rest]}`;
 }

@@ -2,13 +2,14 @@ import { AssertionError } from './assert.ts';
 import { encodeBase64 } from './base64.ts';
 import { formatInt64 } from './int64.ts';
 import { VALUE_KINDS } from './payload-layout.ts';
-import { formatTimestamp, formatTimestampMicros } from './timestamp.ts';
+import { formatDay, formatTimeOfDay, formatTimestamp } from './timestamp.ts';
 import { readUtf8 } from './utf8.ts';
 
 /** How vectors are answered: arrays of numbers, or base64 of little-endian float32. */
 export type VectorForm = 'array' | 'base64f32';
 
 const ELEMENT_BYTES = [1, 4, 8, 4, 8, 8];
+const SECONDS_PER_DAY = 86_400;
 
 /** Reads values of packed payloads as JSON-ready values: int64 as a string, timestamps RFC 3339 in UTC, bytes in base64. */
 export class ValueReader {
@@ -16,6 +17,9 @@ export class ValueReader {
   readonly #float64 = new Float64Array(1);
   readonly #float32 = new Float32Array(this.#float64.buffer, 0, 1);
   readonly #words = new Uint32Array(this.#float64.buffer);
+  /** The last day read and its text: the rows of one answer mostly share it. */
+  #day = 0;
+  #dayText = '1970-01-01T';
 
   constructor(vectorsAs: VectorForm) {
     this.#vectorsAs = vectorsAs;
@@ -33,7 +37,7 @@ export class ValueReader {
       case VALUE_KINDS.int64:
         return formatInt64(word(row, at + 4), word(row, at) >>> 0);
       case VALUE_KINDS.timestamp:
-        return readTimestamp(row, at);
+        return this.#timestamp(row, at);
       case VALUE_KINDS.bool:
         return row[at] === 1;
       case VALUE_KINDS.vector:
@@ -72,6 +76,20 @@ export class ValueReader {
     return values;
   }
 
+  #timestamp(row: Uint8Array, at: number): string {
+    const high = word(row, at + 4);
+    const low = word(row, at) >>> 0;
+    const us = high * 0x1_0000_0000 + low;
+    if (!Number.isSafeInteger(us)) return formatTimestamp((BigInt(high) << 32n) | BigInt(low));
+    const seconds = Math.floor(us / 1_000_000);
+    const day = Math.floor(seconds / SECONDS_PER_DAY);
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#dayText = `${formatDay(day)}T`;
+    }
+    return this.#dayText + formatTimeOfDay(seconds - day * SECONDS_PER_DAY, us - seconds * 1_000_000);
+  }
+
   #readFloat32(row: Uint8Array, at: number): number {
     this.#words[0] = word(row, at);
     return this.#float32[0] ?? 0;
@@ -87,13 +105,4 @@ export class ValueReader {
 /** A little-endian int32. */
 export function word(row: Uint8Array, at: number): number {
   return (row[at] ?? 0) | ((row[at + 1] ?? 0) << 8) | ((row[at + 2] ?? 0) << 16) | ((row[at + 3] ?? 0) << 24);
-}
-
-function readTimestamp(row: Uint8Array, at: number): string {
-  const high = word(row, at + 4);
-  const low = word(row, at) >>> 0;
-  const near = high * 0x1_0000_0000 + low;
-  return Number.isSafeInteger(near)
-    ? formatTimestampMicros(near)
-    : formatTimestamp((BigInt(high) << 32n) | BigInt(low));
 }

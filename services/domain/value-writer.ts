@@ -13,8 +13,8 @@ const NON_FINITE_TEXTS = new Set(['NaN', 'Infinity', '-Infinity']);
 
 /** Writes JSON values into a buffer, little-endian, never beyond a limit. A fault is returned, the bytes written by then are void. */
 export class ValueWriter {
-  #bytes = new Uint8Array();
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array = new Uint8Array();
+  #view: DataView = new DataView(this.#bytes.buffer);
   #limit = 0;
 
   /** Writes into `bytes` from now on; `view` must be over the same bytes, `limit` is the first offset not to be written. */
