@@ -21,10 +21,14 @@ export function problemBody({ code, detail, issues, extra }: Problem): HttpProbl
   };
 }
 
-/** Sends a problem with its status; `retryAfterMs` among the extra members becomes `Retry-After` in whole seconds. */
+/** When a caller may try again where the problem does not say: long enough for a lease or a reconnect. */
+const DEFAULT_RETRY_AFTER_MS = 1_000;
+
+/** Sends a problem with its status; what may be retried carries `Retry-After`, from `retryAfterMs` among the extra members. */
 export function sendProblem(reply: FastifyReply, reason: Problem): FastifyReply {
-  const retryAfterMs = reason.extra?.['retryAfterMs'];
-  if (typeof retryAfterMs === 'number')
+  const stated = reason.extra?.['retryAfterMs'];
+  const retryAfterMs = typeof stated === 'number' ? stated : DEFAULT_RETRY_AFTER_MS;
+  if (ERRORS[reason.code].retryable)
     reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
   return reply.code(ERRORS[reason.code].http).type(PROBLEM_MEDIA_TYPE).send(problemBody(reason));
 }
