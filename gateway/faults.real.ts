@@ -10,7 +10,7 @@ const ONLINE = `query ($features: [String!], $keys: JSON!) {
   }
 }`;
 const ALL = ['us-east-1', 'us-west-2', 'eu-west-1'];
-/** The first copy of `shared` is eu-west-1: it is the only placement region beside us-west-2, and made the nearer one below. */
+/** The gateway is in us-east-1, which holds no copy of `shared`; of two copies equally far the first by name, eu-west-1, is asked. */
 const MESH = {
   regions: [
     ['us-east-1', 'US'],

@@ -2,7 +2,6 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import { regionId } from '@featuremesh/domain/region-id';
 import { systemClock } from '@featuremesh/runtime/clock';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
@@ -16,13 +15,15 @@ import { isolateFromVendor } from '../plugins/vendor-isolation.ts';
 import { type GroupSketch, groupOf, type PolicySketch, policyOf, regionOf, stateOf } from './mesh-fixture.ts';
 import { StubRegion } from './stub-region.ts';
 
-/** What a test mesh consists of; the first region's gateway is the one under test. */
+/** What a test mesh consists of; the first region's gateway is the one under test where none is named. */
 export interface MeshSketch {
   readonly regions: readonly (readonly [id: string, jurisdiction: string])[];
   readonly groups: readonly GroupSketch[];
   readonly policies?: readonly PolicySketch[];
   readonly gatewayRegion?: string;
   readonly production?: boolean;
+  /** Stubs of another harness to share; that one starts and stops them. */
+  readonly stubs?: ReadonlyMap<string, StubRegion>;
 }
 
 /** An answer of the gateway. */
@@ -38,18 +39,22 @@ export class GatewayHarness {
   readonly stubs: ReadonlyMap<string, StubRegion>;
   readonly replies: string[] = [];
   readonly logged: string[] = [];
+  readonly #feed = new StateFeed();
+  readonly #sketch: MeshSketch;
   #gateway: Gateway | undefined;
   #url = '';
+  #revision = 0;
 
-  private constructor(stubs: ReadonlyMap<string, StubRegion>) {
-    this.stubs = stubs;
+  private constructor(sketch: MeshSketch) {
+    this.#sketch = sketch;
+    this.stubs = sketch.stubs ?? new Map(sketch.regions.map(([id]) => [id, new StubRegion(id)]));
   }
 
   /** Starts regions and gateway. */
   static async start(sketch: MeshSketch): Promise<GatewayHarness> {
     isolateFromVendor(process.env);
-    const harness = new GatewayHarness(new Map(sketch.regions.map(([id]) => [id, new StubRegion(id)])));
-    await harness.#start(sketch);
+    const harness = new GatewayHarness(sketch);
+    await harness.#start();
     return harness;
   }
 
@@ -94,44 +99,49 @@ export class GatewayHarness {
     return { status: answer.statusCode, text, json: text.startsWith('{') ? JSON.parse(text) : undefined };
   }
 
-  /** Stops everything. */
-  async stop(): Promise<void> {
-    await this.#gateway?.stop();
-    await Promise.all([...this.stubs.values()].map(stub => stub.stop()));
-  }
-
-  async #start(sketch: MeshSketch): Promise<void> {
-    const keyOf = (region: string) => this.stubs.get(region)?.key.publicKey;
-    await Promise.all([...this.stubs.values()].map(stub => stub.start(keyOf)));
-    const own = this.stub(sketch.gatewayRegion ?? sketch.regions[0]?.[0] ?? '');
-    const state = stateOf(own.id, {
-      regions: sketch.regions.map(([id, jurisdiction]) =>
+  /** Replaces groups and policies of the mesh; resolves when the gateway goes by them. */
+  async change(groups: readonly GroupSketch[], policies: readonly PolicySketch[]): Promise<void> {
+    this.#revision += 1;
+    const state = stateOf(this.#own().id, {
+      regions: this.#sketch.regions.map(([id, jurisdiction]) =>
         regionOf(id, jurisdiction, this.stub(id).url, this.stub(id).key.publicKey),
       ),
-      groups: sketch.groups.map(groupOf),
-      policies: (sketch.policies ?? []).map(policyOf),
+      groups: groups.map(groupOf),
+      policies: policies.map(policyOf),
+      revision: this.#revision,
     });
-    const region = regionId(own.id);
+    await this.#feed.push(state);
+  }
+
+  /** Stops the gateway, and the stubs where they are its own. */
+  async stop(): Promise<void> {
+    await this.#gateway?.stop();
+    if (this.#sketch.stubs === undefined)
+      await Promise.all([...this.stubs.values()].map(stub => stub.stop()));
+  }
+
+  #own(): StubRegion {
+    return this.stub(this.#sketch.gatewayRegion ?? this.#sketch.regions[0]?.[0] ?? '');
+  }
+
+  async #start(): Promise<void> {
+    const { groups, policies, production, stubs } = this.#sketch;
+    const keyOf = (region: string) => this.stubs.get(region)?.key.publicKey;
+    if (stubs === undefined) await Promise.all([...this.stubs.values()].map(stub => stub.start(keyOf)));
+    const own = this.#own();
+    const region = own.id;
     const signer = new RegionTokenSigner({
       privateKeyPem: own.key.privateKeyPem,
       region,
       clock: systemClock,
     });
-    let isFirst = true;
     this.#gateway = await Gateway.create({
       region,
       ownServiceUrl: own.url,
-      meshStates: async (_, signal): Promise<MeshState | undefined> => {
-        if (isFirst) {
-          isFirst = false;
-          return state;
-        }
-        await systemTimer.sleep(60_000, signal);
-        return undefined;
-      },
+      meshStates: (_, signal) => this.#feed.next(signal),
       savedState: new SavedStateFile(join(mkdtempSync(join(tmpdir(), 'fm-gateway-')), 'state.json')),
       sign: askSigner(signer, systemClock),
-      production: sketch.production ?? false,
+      production: production ?? false,
       clock: systemClock,
       timer: systemTimer,
       metrics: new PrometheusMetrics({ region }, { processMetrics: false }),
@@ -139,6 +149,31 @@ export class GatewayHarness {
     });
     const port = await this.#gateway.listen({ host: '127.0.0.1', port: 0 });
     this.#url = `http://127.0.0.1:${port}`;
-    while ((await request(`${this.#url}/health/ready`)).statusCode !== 200) await systemTimer.sleep(5);
+    await this.change(groups, policies ?? []);
+  }
+}
+
+/** States for a replica, one at a time. */
+class StateFeed {
+  #waiting = Promise.withResolvers<MeshState>();
+  #asked = Promise.withResolvers<void>();
+
+  /** The next state; undefined when the reader stops. */
+  async next(signal: AbortSignal): Promise<MeshState | undefined> {
+    this.#asked.resolve();
+    const stopped = new Promise<undefined>(resolve =>
+      signal.addEventListener('abort', () => resolve(undefined), { once: true }),
+    );
+    return Promise.race([this.#waiting.promise, stopped]);
+  }
+
+  /** Hands a state over; resolves when the reader, having taken it, asks for the next. */
+  async push(state: MeshState): Promise<void> {
+    await this.#asked.promise;
+    this.#asked = Promise.withResolvers();
+    const waiting = this.#waiting;
+    this.#waiting = Promise.withResolvers();
+    waiting.resolve(state);
+    await this.#asked.promise;
   }
 }
