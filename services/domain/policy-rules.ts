@@ -71,18 +71,41 @@ export function policiesToKeep(records: readonly PolicyRecord[], nowMs: number):
 /** How a change of policy acts: `loosening` where any field is wider in any way, else `tightening`, else `neutral`. */
 export type PolicyChange = 'loosening' | 'tightening' | 'neutral';
 
-/** Classes a new version against the one before; without one, against default deny, or as a pure restriction where others already apply. */
+/**
+ * Classes a new version against the one before; without one, against default deny, or as a pure restriction where others already apply.
+ * With `nowMs`, dates that have passed count as now.
+ */
 export function comparePolicies(
   previous: PolicyDocument | undefined,
   next: PolicyDocument,
   state: MeshState,
+  nowMs = -Infinity,
 ): PolicyChange {
   if (previous === undefined) {
     if (onlyRestricts(next, state)) return 'tightening';
-    return widenings(defaultDeny(next), next, state).length > 0 ? 'loosening' : 'tightening';
+    return widenings(defaultDeny(next), next, state, nowMs).length > 0 ? 'loosening' : 'tightening';
   }
-  if (widenings(previous, next, state).length > 0) return 'loosening';
-  return widenings(next, previous, state).length > 0 ? 'tightening' : 'neutral';
+  if (widenings(previous, next, state, nowMs).length > 0) return 'loosening';
+  return widenings(next, previous, state, nowMs).length > 0 ? 'tightening' : 'neutral';
+}
+
+/**
+ * Classes a new version against every earlier version that is in force or may still come into force at `nowMs`, the strictest of which
+ * may be the present one: an approved loosening that waits for its date must not let its successor loosen at once.
+ */
+export function changeOfPolicy(
+  next: PolicyDocument,
+  records: readonly PolicyRecord[],
+  state: MeshState,
+  nowMs: number,
+): PolicyChange {
+  const earlier = policiesToKeep(records, nowMs).filter(
+    ({ document }) =>
+      document.home === next.home && document.name === next.name && document.version < next.version,
+  );
+  if (earlier.length === 0) return comparePolicies(undefined, next, state, nowMs);
+  const changes = earlier.map(({ document }) => comparePolicies(document, next, state, nowMs));
+  return (['loosening', 'tightening'] as const).find(change => changes.includes(change)) ?? 'neutral';
 }
 
 /** The fields by which `next` is wider than `previous`, in words; empty where it is nowhere wider. */
@@ -90,6 +113,7 @@ export function widenings(
   previous: PolicyDocument,
   next: PolicyDocument,
   state: MeshState,
+  nowMs = -Infinity,
 ): readonly string[] {
   const wider: string[] = [];
   const note = (is: boolean, text: string) => {
@@ -112,6 +136,7 @@ export function widenings(
   note((next.maxPolicyAgeMs ?? Infinity) > (previous.maxPolicyAgeMs ?? Infinity), 'maxPolicyAge grows');
   note(readersWiden(previous, next, { before, after, state }), 'readers: jurisdictions widen');
   note(purposesWiden(previous.readers.purposes, next.readers.purposes), 'readers: purposes widen');
+  note(beginsMs(next, nowMs) < beginsMs(previous, nowMs), 'the policy begins earlier');
   note(previous.effective.until !== next.effective.until, 'the end of the policy moves');
   note(selectionChanges(previous, next, state), 'the selection changes');
   return wider;
@@ -148,23 +173,27 @@ function defaultDeny(next: PolicyDocument): PolicyDocument {
   };
 }
 
-/** True where every group that the policy can ever select is named, known, and under another policy without end. */
+function beginsMs({ effective }: PolicyDocument, nowMs: number): number {
+  return Math.max(Date.parse(effective.from), nowMs);
+}
+
+/** True where every group that the policy can ever select is named, known, and under another policy before it begins and for good. */
 function onlyRestricts(next: PolicyDocument, state: MeshState): boolean {
-  if (next.select.entities.length > 0 || next.select.tags.length > 0 || next.select.groups.length === 0)
-    return false;
+  if (next.select.entities.length > 0 || next.select.tags.length > 0) return false;
+  const others = new Map<string, PolicyDocument[]>();
+  for (const { document, epoch } of state.policies) {
+    if (epoch <= 0 || document.home !== next.home || document.name === next.name) continue;
+    others.set(document.name, [...(others.get(document.name) ?? []), document]);
+  }
+  const covers = (documents: readonly PolicyDocument[], group: CatalogueGroup) =>
+    documents.every(document => document.effective.until === null && matchesGroup(document, group)) &&
+    documents.some(({ effective }) => Date.parse(effective.from) <= Date.parse(next.effective.from));
   return next.select.groups.every(reference => {
     const versions = state.groups.filter(
       ({ definition }) => `${definition.homeRegion}/${definition.name}` === reference,
     );
-    const others = state.policies.filter(
-      ({ document, epoch }) =>
-        epoch > 0 &&
-        document.effective.until === null &&
-        !(document.home === next.home && document.name === next.name),
-    );
     return (
-      versions.length > 0 &&
-      versions.every(group => others.some(other => matchesGroup(other.document, group)))
+      versions.length > 0 && versions.every(group => [...others.values()].some(one => covers(one, group)))
     );
   });
 }
