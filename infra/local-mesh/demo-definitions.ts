@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { applyDefinitions } from '@featuremesh/cli/definitions/apply-definitions';
 import { readYamlFiles } from '@featuremesh/cli/definitions/yaml-files';
-import { approvePolicy, listPolicies, policyHash, proposePolicy, syncStatus } from '@featuremesh/cli/http/admin-client';
+import { approvePolicy, listPolicies, policyHash, proposePolicy } from '@featuremesh/cli/http/admin-client';
 import { JsonClient } from '@featuremesh/cli/http/json-client';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import { parseDefinitionFiles } from '@featuremesh/contracts/definition-file';
@@ -10,6 +10,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Result } from '@featuremesh/domain/result';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
+import { z } from 'zod';
 import type { DevelopmentOfficers } from './officers.ts';
 import type { PreparedRegion } from './prepare-regions.ts';
 
@@ -17,6 +18,8 @@ const FOLDER = join('load-tests', 'flights');
 /** How long definitions and policies may take to be in force in every region after the home accepted them. */
 const EVERYWHERE_WITHIN_MS = 60_000;
 const POLL_MS = 200;
+
+const groupNamesSchema = z.object({ groups: z.array(z.object({ home: z.string(), name: z.string() })) });
 
 /** What the demo's definitions are brought into force with. */
 export interface DemoInput {
@@ -31,14 +34,20 @@ export async function bringDemoIntoForce(input: DemoInput): Promise<{ groups: nu
   const [first] = input.regions;
   if (first === undefined) throw new TypeError('a mesh has at least one region');
   const definitions = unwrap(
-    parseDefinitionFiles(readYamlFiles([join(installationRoot, FOLDER, 'features')], installationRoot)),
+    parseDefinitionFiles(readYamlFiles([join(installationRoot, FOLDER, 'features')], installationRoot), {
+      defaultHome: first.config.id,
+    }),
   );
-  const policies = unwrap(parsePolicyFiles(readYamlFiles([join(installationRoot, FOLDER, 'policies')], installationRoot)));
+  const policies = unwrap(
+    parsePolicyFiles(readYamlFiles([join(installationRoot, FOLDER, 'policies')], installationRoot)),
+  );
   const clientFor = (home: string): JsonClient => new JsonClient(urlOf(input.regions, home), undefined);
-  await applyDefinitions(definitions, { dryRun: false, fallbackHome: first.config.id, clientFor });
-  for (const policy of policies) await approve(input, policy, clientFor(policy.document.home));
-  // A second time: with the policies in force, wishes that were refused before are granted.
   const wanted = definitions.set.groups.map(group => `${group.homeRegion}/${group.name}`);
+  // What is there is left alone: someone may have changed it since.
+  if ((await missingGroups(first, wanted)).length > 0) {
+    await applyDefinitions(definitions, { dryRun: false, fallbackHome: first.config.id, clientFor });
+  }
+  for (const policy of policies) await approve(input, policy, clientFor(policy.document.home));
   await waitEverywhere(input, wanted, policies);
   return { groups: wanted.length, policies: policies.length };
 }
@@ -59,36 +68,57 @@ async function approve(input: DemoInput, policy: ParsedPolicy, client: JsonClien
       ({ policy: item } = await approvePolicy(client, which, officer, input.clock.nowMs()));
     }
     if (item.state === 'proposed') {
-      throw new ProblemError(problem('POLICY_NOT_APPROVED', `${document.name} has ${item.approvals} of ${item.requiredApprovals} approvals`));
+      throw new ProblemError(
+        problem(
+          'POLICY_NOT_APPROVED',
+          `${document.name} has ${item.approvals} of ${item.requiredApprovals} approvals`,
+        ),
+      );
     }
   } finally {
     await client.close();
   }
 }
 
-/** Every region lists every policy as in force, and every group that it may hold. */
-async function waitEverywhere(input: DemoInput, groups: readonly string[], policies: readonly ParsedPolicy[]): Promise<void> {
+/** Every region knows every group and lists every policy as in force. */
+async function waitEverywhere(
+  input: DemoInput,
+  groups: readonly string[],
+  policies: readonly ParsedPolicy[],
+): Promise<void> {
   const deadlineMs = input.clock.nowMs() + EVERYWHERE_WITHIN_MS;
   for (;;) {
-    const missing = (await Promise.all(input.regions.map(region => missingIn(region, groups, policies)))).flat();
+    const missing = (
+      await Promise.all(input.regions.map(region => missingIn(region, groups, policies)))
+    ).flat();
     if (missing.length === 0) return;
     if (input.clock.nowMs() > deadlineMs) {
-      throw new ProblemError(problem('START_FAILED', `not in force everywhere after ${EVERYWHERE_WITHIN_MS / 1_000} s: ${missing.slice(0, 5).join('; ')}`));
+      throw new ProblemError(
+        problem(
+          'START_FAILED',
+          `not in force everywhere after ${EVERYWHERE_WITHIN_MS / 1_000} s: ${missing.slice(0, 5).join('; ')}`,
+        ),
+      );
     }
     await input.timer.sleep(POLL_MS);
   }
 }
 
-async function missingIn(region: PreparedRegion, groups: readonly string[], policies: readonly ParsedPolicy[]): Promise<readonly string[]> {
+async function missingIn(
+  region: PreparedRegion,
+  groups: readonly string[],
+  policies: readonly ParsedPolicy[],
+): Promise<readonly string[]> {
   const client = new JsonClient(region.config.publicUrl, undefined);
   try {
-    const [known, status] = await Promise.all([listPolicies(client), syncStatus(client)]);
-    const inForce = new Set(known.filter(({ state }) => state === 'in-force').map(({ record }) => record.hash));
-    const listed = new Set(status.groups.map(group => (group.group.includes('/') ? group.group : `?/${group.group}`)));
-    const name = (group: string): boolean => listed.has(group) || listed.has(`?/${group.split('/')[1] ?? ''}`);
+    const [known, missing] = await Promise.all([listPolicies(client), missingGroups(region, groups)]);
+    const inForce = new Set(
+      known.filter(({ state }) => state === 'in-force').map(({ record }) => record.hash),
+    );
+    const waiting = policies.filter(({ document }) => !inForce.has(policyHash(document)));
     return [
-      ...policies.filter(({ document }) => !inForce.has(policyHash(document))).map(({ document }) => `${region.id}: policy ${document.name}`),
-      ...groups.filter(group => group.startsWith(`${region.id}/`) && !name(group)).map(group => `${region.id}: ${group}`),
+      ...waiting.map(({ document }) => `${region.id}: policy ${document.name}`),
+      ...missing.map(group => `${region.id}: ${group}`),
     ];
   } catch (error) {
     if (error instanceof ProblemError) return [`${region.id}: ${error.problem.detail}`];
@@ -98,10 +128,23 @@ async function missingIn(region: PreparedRegion, groups: readonly string[], poli
   }
 }
 
+async function missingGroups(region: PreparedRegion, wanted: readonly string[]): Promise<readonly string[]> {
+  const client = new JsonClient(region.config.publicUrl, undefined);
+  try {
+    const { groups } = groupNamesSchema.parse(await client.get('/v1/groups'));
+    const known = new Set(groups.map(group => `${group.home}/${group.name}`));
+    return wanted.filter(group => !known.has(group));
+  } finally {
+    await client.close();
+  }
+}
+
 function urlOf(regions: readonly PreparedRegion[], home: string): string {
   const region = regions.find(candidate => candidate.id === home);
   if (region !== undefined) return region.config.publicUrl;
-  throw new ProblemError(problem('INVALID_REQUEST', `the demo names region ${home}, which this mesh does not have`));
+  throw new ProblemError(
+    problem('INVALID_REQUEST', `the demo names region ${home}, which this mesh does not have`),
+  );
 }
 
 function unwrap<T>(result: Result<T>): T {
@@ -109,4 +152,3 @@ function unwrap<T>(result: Result<T>): T {
   const places = result.problem.issues?.map(issue => `\n  ${issue.path}: ${issue.message}`).join('') ?? '';
   throw new ProblemError({ ...result.problem, detail: `${result.problem.detail}${places}` });
 }
-

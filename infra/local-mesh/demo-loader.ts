@@ -31,11 +31,21 @@ export class DemoLoader {
   async startUntilReady(): Promise<void> {
     const { meshFile, rows, dataDir } = this.#options;
     const program = join(installationRoot, LOADER);
-    if (!existsSync(program)) throw new ProblemError(problem('START_FAILED', `the demo loader is missing: ${LOADER}`));
+    if (!existsSync(program))
+      throw new ProblemError(problem('START_FAILED', `the demo loader is missing: ${LOADER}`));
     const state = join(dataDir, 'demo');
     mkdirSync(state, { recursive: true });
     const logPath = join(dataDir, 'demo', 'loader.log');
-    const args = ['--disable-warning=ExperimentalWarning', program, '--mesh', meshFile, '--rows', String(rows), '--state', state];
+    const args = [
+      '--disable-warning=ExperimentalWarning',
+      program,
+      '--mesh',
+      meshFile,
+      '--rows',
+      String(rows),
+      '--state',
+      state,
+    ];
     const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#child = child;
     child.stderr?.pipe(createWriteStream(logPath, { flags: 'w' }));
@@ -52,7 +62,9 @@ export class DemoLoader {
       child.once('error', reject);
       child.once('exit', (code, signal) => {
         const how = signal ?? `status ${code}`;
-        reject(new ProblemError(problem('START_FAILED', `the demo loader ended with ${how}; its log: ${logPath}`)));
+        reject(
+          new ProblemError(problem('START_FAILED', `the demo loader ended with ${how}; its log: ${logPath}`)),
+        );
         this.#onEnd(how);
       });
     });

@@ -1,0 +1,23 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { endLeftovers } from '@featuremesh/cli/region/pid-file';
+import { MESH_FILE } from '@featuremesh/cli/target/mesh-file';
+import type { Timer } from '@featuremesh/runtime/timer';
+
+/** What the launcher writes into its data folder; nothing else there is ever removed. */
+const OWN_ENTRIES = ['regions', 'officers', 'demo', 'invitations', MESH_FILE];
+
+/** Ends processes that a killed start left behind, in every region of the data folder. Returns how many. */
+export async function endMeshLeftovers(dataDir: string, timer: Timer): Promise<number> {
+  const regions = join(dataDir, 'regions');
+  if (!existsSync(regions)) return 0;
+  const runFolders = readdirSync(regions).map(id => join(regions, id, 'data', 'run'));
+  const ended = await Promise.all(runFolders.map(folder => endLeftovers(folder, ms => timer.sleep(ms))));
+  return ended.flat().length;
+}
+
+/** Removes what earlier starts left in the data folder: regions, keys, officers, the demo's state. */
+export async function removeMeshData(dataDir: string): Promise<void> {
+  for (const entry of OWN_ENTRIES) await rm(join(dataDir, entry), { recursive: true, force: true });
+}

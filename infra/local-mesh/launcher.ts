@@ -1,0 +1,156 @@
+import { join } from 'node:path';
+import { findUsedPorts } from '@featuremesh/cli/region/port-check';
+import { regionPorts } from '@featuremesh/cli/region/region-parts';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Random } from '@featuremesh/runtime/random';
+import type { Timer } from '@featuremesh/runtime/timer';
+import { locateNatsServer } from '../components/nats-server.ts';
+import { bringDemoIntoForce } from './demo-definitions.ts';
+import { DemoLoader } from './demo-loader.ts';
+import { endMeshLeftovers, removeMeshData } from './fresh-start.ts';
+import { meshFileOf, removeMeshFile, writeMeshFile } from './mesh-file.ts';
+import { ensureOfficers } from './officers.ts';
+import type { MeshOptions } from './options.ts';
+import { type PreparedRegion, prepareRegions } from './prepare-regions.ts';
+import type { ProgressView } from './progress-view.ts';
+import { DEMO_REGION_COUNT, LOCAL_REGIONS } from './region-names.ts';
+import { RegionProcess } from './region-process.ts';
+
+/** The mesh's addresses for the loader, which starts before mesh.json may be written. */
+const LOADER_MESH_FILE = join('run', 'loader-mesh.json');
+
+/** What the launcher rests on. */
+export interface LauncherTools {
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly random: Random;
+  readonly view: ProgressView;
+}
+
+/** A mesh on this machine: writes the files of its regions, runs them, loads the demo, and stops all of it in order. */
+export class Launcher {
+  readonly #options: MeshOptions;
+  readonly #tools: LauncherTools;
+  readonly #stopping = new AbortController();
+  #processes: readonly RegionProcess[] = [];
+  #loader: DemoLoader | undefined;
+  #startedAt = '';
+  #announced = false;
+
+  constructor(options: MeshOptions, tools: LauncherTools) {
+    this.#options = options;
+    this.#tools = tools;
+  }
+
+  /** Brings everything up and writes mesh.json. Throws a ProblemError that names what stands in the way. */
+  async start(): Promise<void> {
+    const { clock, view } = this.#tools;
+    const { dataDir } = this.#options;
+    this.#startedAt = new Date(clock.nowMs()).toISOString();
+    removeMeshFile(dataDir);
+    await locateNatsServer(text => view.line(text));
+    const ended = await endMeshLeftovers(dataDir, this.#tools.timer);
+    if (ended > 0) view.line(`Ended ${ended} processes that an earlier start left behind`);
+    if (this.#options.fresh) await removeMeshData(dataDir);
+    const people = await ensureOfficers(join(dataDir, 'officers'));
+    const regions = await prepareRegions({
+      dataDir,
+      regions: LOCAL_REGIONS.slice(0, this.#options.regions),
+      portBase: this.#options.portBase,
+      officers: people.officers,
+      tools: this.#tools,
+    });
+    await refuseUsedPorts(regions);
+    await this.#startRegions(regions);
+    if (this.#demo) {
+      const inForce = await bringDemoIntoForce({ regions, people, clock, timer: this.#tools.timer });
+      view.line(
+        `In force everywhere: ${inForce.groups} feature groups, ${inForce.policies} policies (signed by owner, officer-1, officer-2)`,
+      );
+      await this.#load();
+    }
+    this.#refuseWhenStopping();
+    this.#announced = true;
+    await this.#writeMeshFile();
+  }
+
+  /** The body of mesh.json as it stands now. */
+  meshFile(): ReturnType<typeof meshFileOf> {
+    const regions = this.#processes.map(one => ({ config: one.region.config, pids: one.pids }));
+    return meshFileOf(regions, this.#startedAt);
+  }
+
+  /** Loader first, then all regions at once, each in its own order. mesh.json goes before anything stops. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#announced = false;
+    removeMeshFile(this.#options.dataDir);
+    this.#tools.view.close();
+    await this.#loader?.stop();
+    await Promise.all(this.#processes.map(one => one.stop()));
+    removeMeshFile(this.#options.dataDir, LOADER_MESH_FILE);
+  }
+
+  get #demo(): boolean {
+    return this.#options.demo && this.#options.regions >= DEMO_REGION_COUNT;
+  }
+
+  async #startRegions(regions: readonly PreparedRegion[]): Promise<void> {
+    const { timer, view } = this.#tools;
+    this.#refuseWhenStopping();
+    view.line(`Starting ${regions.map(region => region.id).join(', ')}`);
+    this.#processes = regions.map(
+      region =>
+        new RegionProcess(region, {
+          timer,
+          onChange: () => void this.#writeMeshFile(),
+          onNote: text => view.line(`  ${region.id}: ${text}`),
+        }),
+    );
+    await Promise.all(this.#processes.map(one => one.start()));
+  }
+
+  async #load(): Promise<void> {
+    const { timer, view } = this.#tools;
+    const { dataDir, demoRows } = this.#options;
+    this.#refuseWhenStopping();
+    const meshFile = await writeMeshFile(dataDir, this.meshFile(), LOADER_MESH_FILE);
+    this.#loader = new DemoLoader(
+      { meshFile, rows: demoRows, dataDir, timer },
+      {
+        onEvent: event => view.loader(event),
+        onEnd: how => {
+          if (!this.#stopping.signal.aborted)
+            view.line(`The demo loader ended (${how}); its log: ${join(dataDir, 'demo', 'loader.log')}`);
+        },
+      },
+    );
+    await this.#loader.startUntilReady();
+  }
+
+  /** Process ids change when a part is restarted; the file follows as long as the mesh is announced. */
+  async #writeMeshFile(): Promise<void> {
+    if (this.#announced) await writeMeshFile(this.#options.dataDir, this.meshFile());
+    if (!this.#announced && this.#stopping.signal.aborted) removeMeshFile(this.#options.dataDir);
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#stopping.signal.aborted)
+      throw new ProblemError(problem('SHUTTING_DOWN', 'the start was interrupted'));
+  }
+}
+
+async function refuseUsedPorts(regions: readonly PreparedRegion[]): Promise<void> {
+  const used = await findUsedPorts(regions.flatMap(region => regionPorts(region.config)));
+  if (used.length === 0) return;
+  const lines = used.map(
+    one => `${one.port} (${one.purpose})${one.holder === undefined ? '' : `, held by ${one.holder}`}`,
+  );
+  throw new ProblemError(
+    problem(
+      'PORT_IN_USE',
+      `these ports are in use: ${lines.join('; ')}. Move the mesh: npm start -- --port-base 8400`,
+    ),
+  );
+}

@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { nextStep } from '@featuremesh/cli/next-step';
+import { ProblemError } from '@featuremesh/domain/problem';
+import { systemClock } from '@featuremesh/runtime/clock';
+import { systemRandom } from '@featuremesh/runtime/random';
+import { systemTimer } from '@featuremesh/runtime/timer';
+import { ComponentMissing } from '../components/component-missing.ts';
+import { readyText } from './announce.ts';
+import { Launcher } from './launcher.ts';
+import { takeLauncherLock } from './launcher-lock.ts';
+import { MESH_HELP, parseMeshOptions } from './options.ts';
+import { ProgressView } from './progress-view.ts';
+import { DEMO_REGION_COUNT } from './region-names.ts';
+
+/** Exit status where something on the machine stands in the way, as `fmesh` and the bootstrap have it. */
+const EXIT_REFUSED = 3;
+
+/** Runs the mesh until a signal, or until the program that started this one is gone. Returns the exit status. */
+async function run(): Promise<number> {
+  const options = parseMeshOptions(process.argv.slice(2), process.env, process.cwd());
+  const view = new ProgressView(process.stdout);
+  if (options.help) {
+    view.line(MESH_HELP);
+    return 0;
+  }
+  const release = await takeLauncherLock(options.dataDir, systemTimer, text => view.line(text));
+  const stop = new AbortController();
+  const ends = (): void => stop.abort();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ends);
+  if (process.connected === true) process.on('disconnect', ends);
+  const launcher = new Launcher(options, {
+    clock: systemClock,
+    timer: systemTimer,
+    random: systemRandom,
+    view,
+  });
+  const startedMs = systemClock.monotonicMs();
+  const started = launcher.start();
+  const interrupted = new Promise<void>(resolve =>
+    stop.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  try {
+    await Promise.race([started, interrupted]);
+    if (!stop.signal.aborted) {
+      const demo = options.demo && options.regions >= DEMO_REGION_COUNT;
+      if (options.demo && !demo)
+        view.line(`The demo needs ${DEMO_REGION_COUNT} regions; this mesh starts empty`);
+      const seconds = (systemClock.monotonicMs() - startedMs) / 1_000;
+      const defaultDataDir = options.dataDir === join(process.cwd(), '.featuremesh');
+      view.line(
+        readyText(launcher.meshFile(), {
+          seconds,
+          dataDir: options.dataDir,
+          defaultDataDir,
+          cwd: process.cwd(),
+          demo,
+        }),
+      );
+      while (!stop.signal.aborted) await systemTimer.sleep(60_000, stop.signal);
+    }
+    view.line('Stopping');
+    return 0;
+  } finally {
+    started.catch(() => undefined);
+    await launcher.stop();
+    release();
+    view.line('Stopped; nothing is left running');
+  }
+}
+
+try {
+  process.exitCode = await run();
+} catch (error) {
+  process.exitCode = EXIT_REFUSED;
+  if (error instanceof ProblemError) {
+    const next = nextStep(error.problem.code);
+    const issues = error.problem.issues?.map(issue => `\n  ${issue.path}: ${issue.message}`).join('') ?? '';
+    process.stderr.write(
+      `${error.problem.code}: ${error.problem.detail}${issues}\n${next === undefined ? '' : `  Next: ${next}\n`}`,
+    );
+  } else if (error instanceof ComponentMissing) process.stderr.write(`${error.message}\n`);
+  else throw error;
+}
+if (process.connected === true) process.disconnect();
