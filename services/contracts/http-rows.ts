@@ -20,7 +20,16 @@ export const writeAnswerSchema = z.strictObject({
   duplicates: countSchema,
   rejectedTotal: countSchema,
   rejected: z
-    .array(z.strictObject({ index: countSchema, code: z.string(), message: z.string() }))
+    .array(
+      z.strictObject({
+        index: countSchema,
+        code: z.string(),
+        message: z.string(),
+        /** For WRONG_REGION: the region that takes the row, and its public URL. */
+        region: z.string().exactOptional(),
+        publicUrl: z.string().exactOptional(),
+      }),
+    )
     .max(MAX_LISTED_REJECTIONS),
   /** Opaque token; null where nothing was accepted. */
   position: z.string().nullable(),

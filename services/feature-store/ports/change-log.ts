@@ -12,11 +12,14 @@ export interface ChunkAppend {
   readonly answer?: string;
 }
 
-/** How an append ended. `unknown`: no answer came, so the chunk may or may not be in the log; catch up before going on. */
+/**
+ * How an append ended. `refused`: it is not in the log, because the broker does not list the group, the log is full, or cannot be
+ * reached. `unknown`: no answer came, so the chunk may or may not be in the log; catch up before going on.
+ */
 export type AppendOutcome =
   | { readonly kind: 'stored'; readonly sequence: number }
   | { readonly kind: 'duplicate'; readonly sequence: number }
-  | { readonly kind: 'refused'; readonly reason: 'group' | 'full' }
+  | { readonly kind: 'refused'; readonly reason: 'group' | 'full' | 'unavailable' }
   | { readonly kind: 'unknown' };
 
 /** Which messages of the log to read. */
@@ -43,7 +46,9 @@ export interface LogMessage {
   readonly sequence: number;
   readonly groupId: string;
   readonly version: number;
-  readonly source: { readonly kind: 'own'; readonly slot: number } | { readonly kind: 'in'; readonly cursor: ImportCursor };
+  readonly source:
+    | { readonly kind: 'own'; readonly slot: number }
+    | { readonly kind: 'in'; readonly cursor: ImportCursor };
   readonly body: Uint8Array;
   readonly appendedAtMs: number;
   readonly idempotencyId?: string;

@@ -69,7 +69,10 @@ export interface OnlineStore {
   /** The packed rows of `keys`, in their order; undefined where there is none. Includes logical deletions. */
   read(table: TableRef, keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** Rows in key order, from `after` (exclusive), for snapshots and digests. */
-  scan(table: TableRef, options: { readonly after?: Uint8Array; readonly limit: number }): Promise<readonly StoredRow[]>;
+  scan(
+    table: TableRef,
+    options: { readonly after?: Uint8Array; readonly limit: number },
+  ): Promise<readonly StoredRow[]>;
   /** Number of keys held, deletions included. */
   countRows(table: TableRef): Promise<number>;
   /** A stored watermark; 0 where there is none. */
@@ -84,6 +87,11 @@ export interface OnlineStore {
   /** Removes records stored before `beforeMs`, at most `limit`; returns how many. */
   sweepIdempotency(beforeMs: number, limit: number): Promise<number>;
   /** Takes or renews a lease until `untilMs`; undefined while another holder's lease is valid at `nowMs`. A change of holder raises the epoch. */
-  acquireLease(lease: { name: string; holder: string; nowMs: number; untilMs: number }): Promise<LeaseRef | undefined>;
+  acquireLease(lease: {
+    name: string;
+    holder: string;
+    nowMs: number;
+    untilMs: number;
+  }): Promise<LeaseRef | undefined>;
   close(): Promise<void>;
 }

@@ -39,7 +39,12 @@ export interface Registry {
   /** All entries known, own and imported, including policies that are only proposed (epoch 0). */
   entries(): Promise<readonly CatalogueEntry[]>;
   /** Writes entries (own home: sequence is assigned here; imported: kept, and ignored where not newer). Returns the new state. */
-  commit(change: { entries: readonly CatalogueEntry[]; expectedRevision?: number; actor: string; what: string }): Promise<MeshState>;
+  commit(change: {
+    entries: readonly CatalogueEntry[];
+    expectedRevision?: number;
+    actor: string;
+    what: string;
+  }): Promise<MeshState>;
   tablePlacements(): Promise<readonly TablePlacement[]>;
   /** Writes placements; fails with CONCURRENT_CHANGE where the revision they were judged at is no longer current. */
   saveTablePlacements(placements: readonly TablePlacement[], expectedRevision?: number): Promise<void>;

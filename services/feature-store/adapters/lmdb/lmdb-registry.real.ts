@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@featuremesh/runtime/clock';
 import { systemTimer } from '@featuremesh/runtime/timer';
-import { CONFORMANCE_ROSTER, registryConformance } from '@featuremesh/testkit/conformance/registry-conformance';
+import {
+  CONFORMANCE_ROSTER,
+  registryConformance,
+} from '@featuremesh/testkit/conformance/registry-conformance';
 import { LmdbRegistry } from './lmdb-registry.ts';
 
 registryConformance('LMDB', async () => {

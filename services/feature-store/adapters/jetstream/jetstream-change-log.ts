@@ -1,0 +1,255 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import {
+  FEED_HEADERS,
+  FEED_STREAM,
+  feedOwnSubject,
+  LINK_PROGRESS_SUBJECT,
+} from '@featuremesh/domain/subjects';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Timer } from '@featuremesh/runtime/timer';
+import {
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  type StoredMsg,
+} from '@nats-io/jetstream';
+import {
+  type ConnectionOptions,
+  connect,
+  errors,
+  headers,
+  type NatsConnection,
+  nkeyAuthenticator,
+} from '@nats-io/transport-node';
+import { z } from 'zod';
+import type {
+  AppendOutcome,
+  ChangeLog,
+  ChunkAppend,
+  LinkProgress,
+  LogFilter,
+  LogMessage,
+} from '../../ports/change-log.ts';
+import { parseFeedMessage } from './feed-message.ts';
+import { followFeed, readFeed, subjectsOf } from './feed-reader.ts';
+import { awaitFeed } from './feed-wait.ts';
+
+/** An append answers after one disk sync; a server that takes this long is as good as gone. */
+const APPEND_TIMEOUT_MS = 5_000;
+/** Pause between two tries to connect; the client tries for as long as the process runs. */
+const RECONNECT_PAUSE_MS = 250;
+/** How long a start waits for the stream: the sync agent makes it within seconds of its own start. */
+const DEFAULT_STREAM_WAIT_MS = 120_000;
+
+/** Broker error codes that mean the stream may take no more: limits reached, or no storage left. */
+const FULL_CODES: ReadonlySet<number> = new Set([10023, 10028, 10047, 10054, 10077]);
+
+const progressSchema = z.object({
+  peer: z.string(),
+  knownAsOfMs: z.number(),
+  throughSequence: z.int().min(0),
+});
+
+/** How to reach the region's broker; credentials as the region's NATS configuration names them. */
+export interface JetStreamChangeLogOptions {
+  readonly servers: string | readonly string[];
+  readonly user?: string;
+  readonly password?: string;
+  readonly nkeySeed?: string;
+  /** Node slot of this process; part of the connection's name. */
+  readonly slot: number;
+  readonly logger: Logger;
+  readonly timer: Timer;
+  readonly inboxPrefix?: string;
+  readonly streamWaitMs?: number;
+}
+
+/** FEED on JetStream. The server runs with `sync_interval: always`, so an append that was acknowledged is on disk (S5). */
+export class JetStreamChangeLog implements ChangeLog {
+  readonly feedEpoch: string;
+  readonly #connection: NatsConnection;
+  readonly #client: JetStreamClient;
+  readonly #manager: JetStreamManager;
+  readonly #logger: Logger;
+  readonly #timer: Timer;
+  #connected = true;
+
+  private constructor(parts: {
+    feedEpoch: string;
+    connection: NatsConnection;
+    manager: JetStreamManager;
+    logger: Logger;
+    timer: Timer;
+  }) {
+    this.feedEpoch = parts.feedEpoch;
+    this.#connection = parts.connection;
+    this.#client = jetstream(parts.connection, { timeout: APPEND_TIMEOUT_MS });
+    this.#manager = parts.manager;
+    this.#logger = parts.logger;
+    this.#timer = parts.timer;
+    void this.#watchConnection();
+  }
+
+  /** Connects, waiting for the broker, and waits for the stream; throws a ProblemError LOG_UNAVAILABLE where that takes too long. */
+  static async connect(options: JetStreamChangeLogOptions): Promise<JetStreamChangeLog> {
+    const { logger, timer } = options;
+    const connection = await connect(connectionOptions(options));
+    const manager = await jetstreamManager(connection, { timeout: APPEND_TIMEOUT_MS, checkAPI: false });
+    try {
+      const waitMs = options.streamWaitMs ?? DEFAULT_STREAM_WAIT_MS;
+      const feedEpoch = await awaitFeed(manager, { timer, logger, waitMs });
+      return new JetStreamChangeLog({ feedEpoch, connection, manager, logger, timer });
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  async append(chunk: ChunkAppend): Promise<AppendOutcome> {
+    // What is published while the connection is down would be sent when it is up again, long after the caller was answered.
+    if (!this.#connected) return { kind: 'refused', reason: 'unavailable' };
+    const subject = feedOwnSubject(chunk.groupId, chunk.version, chunk.slot);
+    const head = headers();
+    if (chunk.bodyHash !== undefined) head.set(FEED_HEADERS.body, chunk.bodyHash);
+    if (chunk.answer !== undefined) head.set(FEED_HEADERS.answer, chunk.answer);
+    try {
+      const ack = await this.#client.publish(subject, chunk.body, {
+        timeout: APPEND_TIMEOUT_MS,
+        headers: head,
+        ...(chunk.idempotencyId === undefined ? {} : { msgID: chunk.idempotencyId }),
+      });
+      return { kind: ack.duplicate ? 'duplicate' : 'stored', sequence: ack.seq };
+    } catch (error) {
+      return this.#appendFailure(error);
+    }
+  }
+
+  async messageAt(sequence: number): Promise<LogMessage | undefined> {
+    const message = await this.#ask(() => this.#manager.streams.getMessage(FEED_STREAM, { seq: sequence }));
+    return message === null ? undefined : parsedMessage(message);
+  }
+
+  async lastSequence(filter: LogFilter): Promise<number> {
+    const query = { last_by_subj: subjectsOf(filter) };
+    const message = await this.#ask(() => this.#manager.streams.getMessage(FEED_STREAM, query));
+    return message?.seq ?? 0;
+  }
+
+  async *readFrom(after: number, filter: LogFilter): AsyncGenerator<LogMessage> {
+    const through = await this.lastSequence(filter);
+    yield* readFeed(this.#reader(), { after, through }, filter);
+  }
+
+  follow(after: number, filter: LogFilter, signal: AbortSignal): AsyncIterable<LogMessage> {
+    return followFeed(this.#reader(), after, filter, signal);
+  }
+
+  onProgress(listener: (progress: LinkProgress) => void, signal: AbortSignal): void {
+    const subscription = this.#connection.subscribe(LINK_PROGRESS_SUBJECT, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        const progress = parseProgress(message.string());
+        if (progress === undefined) this.#logger.warn({}, 'a progress report does not parse');
+        else listener(progress);
+      },
+    });
+    signal.addEventListener('abort', () => subscription.unsubscribe(), { once: true });
+  }
+
+  /** True while the connection to the broker stands. */
+  isConnected(): boolean {
+    return this.#connected;
+  }
+
+  /** Ends the connection; appends under way end as `unknown`. */
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  async #watchConnection(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'close' || status.type === 'staleConnection')
+        this.#connected = false;
+      else if (status.type === 'reconnect') this.#connected = true;
+      if (status.type !== 'ping') this.#logger.info({ status: status.type }, 'connection to the broker');
+    }
+    this.#connected = false;
+  }
+
+  async #appendFailure(error: unknown): Promise<AppendOutcome> {
+    if (error instanceof Error && isNoResponders(error.cause)) {
+      // Nobody listens on the subject: FEED does not list the group, or the broker's log is not running at all.
+      return (await this.#streamAnswers())
+        ? { kind: 'refused', reason: 'group' }
+        : { kind: 'refused', reason: 'unavailable' };
+    }
+    if (error instanceof JetStreamApiError && FULL_CODES.has(error.code)) {
+      this.#logger.error({ brokerCode: error.code }, 'the change log is full');
+      return { kind: 'refused', reason: 'full' };
+    }
+    this.#logger.warn({ err: error }, 'an append to the change log has an unknown outcome');
+    return { kind: 'unknown' };
+  }
+
+  async #streamAnswers(): Promise<boolean> {
+    try {
+      await this.#manager.streams.info(FEED_STREAM);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    try {
+      return await question();
+    } catch (error) {
+      throw new ProblemError(problem('LOG_UNAVAILABLE', 'the change log does not answer'), { cause: error });
+    }
+  }
+
+  #reader(): { client: JetStreamClient; logger: Logger; timer: Timer } {
+    return { client: this.#client, logger: this.#logger, timer: this.#timer };
+  }
+}
+
+function connectionOptions(options: JetStreamChangeLogOptions): ConnectionOptions {
+  const { servers, user, password, nkeySeed, inboxPrefix, slot } = options;
+  return {
+    servers: typeof servers === 'string' ? servers : [...servers],
+    name: `region-service-${slot}`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_PAUSE_MS,
+    waitOnFirstConnect: true,
+    ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { pass: password }),
+    ...(nkeySeed === undefined
+      ? {}
+      : { authenticator: nkeyAuthenticator(new TextEncoder().encode(nkeySeed)) }),
+  };
+}
+
+function isNoResponders(error: unknown): boolean {
+  return error instanceof errors.RequestError && error.isNoResponders();
+}
+
+function parsedMessage(message: StoredMsg): LogMessage | undefined {
+  return parseFeedMessage({
+    sequence: message.seq,
+    subject: message.subject,
+    data: message.data,
+    timestampMs: message.time.getTime(),
+    header: name => message.header.get(name),
+  });
+}
+
+function parseProgress(text: string): LinkProgress | undefined {
+  try {
+    return progressSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}

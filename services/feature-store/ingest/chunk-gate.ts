@@ -1,0 +1,88 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { type IngestLimits, OVERLOADED_RETRY_MS } from './ingest-limits.ts';
+
+interface Waiter {
+  readonly bytes: number;
+  readonly enter: () => void;
+}
+
+/**
+ * Bounds the work in flight of one process over all requests, in chunks and in bytes. New requests are refused at the bound; a
+ * request that was admitted waits in turn, so that a stream is slowed down instead of broken off.
+ */
+export class ChunkGate {
+  readonly #limits: IngestLimits;
+  readonly #waiting: Waiter[] = [];
+  #chunks = 0;
+  #bytes = 0;
+
+  constructor(limits: IngestLimits) {
+    this.#limits = limits;
+  }
+
+  /** Chunks in flight. */
+  get chunks(): number {
+    return this.#chunks;
+  }
+
+  /** Admits a request that holds `bytes`; call the result once when it ends. Throws a ProblemError OVERLOADED at the bound. */
+  admit(bytes: number): () => void {
+    if (this.#waiting.length > 0 || this.#chunks >= this.#limits.maxChunksInFlight || this.#overflows(bytes))
+      throw new ProblemError(
+        problem('OVERLOADED', 'the region has as many writes in flight as it may', {
+          extra: { retryAfterMs: OVERLOADED_RETRY_MS },
+        }),
+      );
+    this.#bytes += bytes;
+    return this.#once(() => {
+      this.#bytes -= bytes;
+    });
+  }
+
+  /** Waits in turn for room for one chunk of an admitted request; call the result when the chunk is applied or failed. */
+  async enter(bytes: number): Promise<() => void> {
+    if (this.#waiting.length > 0 || !this.#hasRoom(bytes))
+      await new Promise<void>(enter => this.#waiting.push({ bytes, enter }));
+    else this.#take(bytes);
+    return this.#once(() => {
+      this.#chunks -= 1;
+      this.#bytes -= bytes;
+    });
+  }
+
+  #once(leave: () => void): () => void {
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      leave();
+      this.#letIn();
+    };
+  }
+
+  #letIn(): void {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && this.#hasRoom(next.bytes);
+      next = this.#waiting[0]
+    ) {
+      this.#waiting.shift();
+      this.#take(next.bytes);
+      next.enter();
+    }
+  }
+
+  #take(bytes: number): void {
+    this.#chunks += 1;
+    this.#bytes += bytes;
+  }
+
+  /** One chunk may always go, so that admitted requests cannot hold each other up for ever. */
+  #hasRoom(bytes: number): boolean {
+    return this.#chunks === 0 || (this.#chunks < this.#limits.maxChunksInFlight && !this.#overflows(bytes));
+  }
+
+  #overflows(bytes: number): boolean {
+    return this.#bytes + bytes > this.#limits.maxBytesInFlight;
+  }
+}

@@ -1,0 +1,176 @@
+import type { Position } from '@featuremesh/domain/position';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { RegionId } from '@featuremesh/domain/region-id';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Metrics } from '@featuremesh/runtime/metrics';
+import type { ChangeLog } from '../ports/change-log.ts';
+import type { IdempotencyRecord } from '../ports/online-store.ts';
+import type { ChunkGate } from './chunk-gate.ts';
+import {
+  type EarlierChunk,
+  type EarlierChunks,
+  formatAnswer,
+  formatIndexed,
+  idempotencyId,
+} from './idempotency.ts';
+import { OVERLOADED_RETRY_MS } from './ingest-limits.ts';
+import type { OwnWriteOutcome } from './own-applier.ts';
+import { retainedRows } from './replay-step.ts';
+import type { OwnedSlot } from './slot-owner.ts';
+import type { OutgoingChunk, WrittenChunk } from './write-run.ts';
+import type { WriteTarget } from './write-targets.ts';
+
+/** What a sender works with. */
+export interface ChunkSenderOptions {
+  readonly log: ChangeLog;
+  readonly gate: ChunkGate;
+  readonly earlier: EarlierChunks;
+  readonly slot: number;
+  readonly region: RegionId;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** What all chunks of one request share; `key` and `caller` identify a keyed write. */
+export interface SendContext {
+  readonly target: WriteTarget;
+  readonly owned: () => OwnedSlot;
+  /** Throws where the group may no longer be written here. */
+  readonly assertPermitted: () => void;
+  readonly caller: string;
+  readonly key: string | undefined;
+}
+
+/** Brings one chunk into the log and the online store, or finds that an earlier request did (A2). */
+export class ChunkSender {
+  readonly #options: ChunkSenderOptions;
+
+  constructor(options: ChunkSenderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Waits for room, then appends and applies. Throws a ProblemError where the chunk is not in the log, or where that is not known:
+   * LOG_UNAVAILABLE, LOG_FULL, NOT_ENFORCED_YET, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_INDEX_FULL, STORE_UNAVAILABLE (keyed only).
+   */
+  async send(chunk: OutgoingChunk, context: SendContext): Promise<WrittenChunk> {
+    const { gate, metrics } = this.#options;
+    const leave = await gate.enter(chunk.body?.length ?? 0);
+    metrics.gauge('featuremesh_chunks_in_flight', {}, gate.chunks);
+    try {
+      return await this.#write(chunk, context);
+    } finally {
+      leave();
+      metrics.gauge('featuremesh_chunks_in_flight', {}, gate.chunks);
+    }
+  }
+
+  async #write(chunk: OutgoingChunk, context: SendContext): Promise<WrittenChunk> {
+    const keyed = keyOf(chunk, context);
+    if (keyed !== undefined) {
+      const earlier = await this.#options.earlier.find(keyed.id, keyed.bodyHash);
+      if (earlier !== undefined) return replayed(earlier);
+    }
+    if (chunk.body === undefined)
+      return { accepted: 0, duplicates: 0, rejected: chunk.rejected, position: undefined, online: 'APPLIED' };
+    context.assertPermitted();
+    const outcome = await this.#append(chunk, chunk.body, context, keyed);
+    switch (outcome.kind) {
+      case 'stored':
+        return {
+          accepted: chunk.rows.length,
+          duplicates: 0,
+          rejected: chunk.rejected,
+          position: this.#positionOf(context.target, outcome.sequence),
+          online: outcome.online,
+        };
+      case 'duplicate':
+        return replayed(await this.#options.earlier.ofLog(outcome.sequence, chunk.bodyHash ?? ''));
+      default:
+        throw notStored(outcome, context.target.group.definition.name);
+    }
+  }
+
+  #append(
+    chunk: OutgoingChunk,
+    body: Uint8Array,
+    { target, owned }: SendContext,
+    keyed: KeyedChunk | undefined,
+  ): Promise<OwnWriteOutcome> {
+    const { slot, clock } = this.#options;
+    const { group, table } = target;
+    const append = { groupId: group.id, version: group.version, slot, body };
+    const message =
+      keyed === undefined
+        ? append
+        : { ...append, idempotencyId: keyed.id, bodyHash: keyed.bodyHash, answer: keyed.answer };
+    return owned().applier.write(message, sequence => {
+      const position = this.#positionOf(target, sequence);
+      const nowMs = clock.nowMs();
+      return {
+        table,
+        rows: retainedRows(chunk.rows, group.definition.retentionMs, nowMs),
+        positions: [position],
+        ...(keyed === undefined ? {} : { idempotency: recordOf(keyed, position, nowMs) }),
+      };
+    });
+  }
+
+  #positionOf({ group }: WriteTarget, sequence: number): Position {
+    const { region, log, slot } = this.#options;
+    return { origin: region, feedEpoch: log.feedEpoch, groupId: group.id, appender: slot, sequence };
+  }
+}
+
+interface KeyedChunk {
+  readonly id: string;
+  readonly bodyHash: string;
+  readonly answer: string;
+}
+
+function keyOf(chunk: OutgoingChunk, { key, caller, target }: SendContext): KeyedChunk | undefined {
+  if (key === undefined || chunk.bodyHash === undefined) return undefined;
+  const { id: groupId, version } = target.group;
+  return {
+    id: idempotencyId({ caller, groupId, version, key, ordinal: chunk.ordinal }),
+    bodyHash: chunk.bodyHash,
+    answer: formatAnswer({ accepted: chunk.rows.length, rejected: chunk.rejected }),
+  };
+}
+
+function recordOf(keyed: KeyedChunk, position: Position, storedAtMs: number): IdempotencyRecord {
+  return {
+    id: keyed.id,
+    bodyHash: keyed.bodyHash,
+    answer: formatIndexed(keyed.answer, position),
+    storedAtMs,
+  };
+}
+
+function replayed(earlier: EarlierChunk): WrittenChunk {
+  const { accepted, rejected, position, online } = earlier;
+  return { accepted: 0, duplicates: accepted, rejected, position, online };
+}
+
+function notStored(
+  outcome: Extract<OwnWriteOutcome, { kind: 'refused' | 'unknown' }>,
+  group: string,
+): ProblemError {
+  const extra = { retryAfterMs: OVERLOADED_RETRY_MS };
+  if (outcome.kind === 'unknown')
+    return new ProblemError(
+      problem('LOG_UNAVAILABLE', 'the change log did not answer; the rows may or may not be accepted', {
+        extra,
+      }),
+    );
+  switch (outcome.reason) {
+    case 'group':
+      return new ProblemError(
+        problem('NOT_ENFORCED_YET', `the broker does not accept rows of ${group}`, { extra }),
+      );
+    case 'full':
+      return new ProblemError(problem('LOG_FULL', 'the change log is full'));
+    case 'unavailable':
+      return new ProblemError(problem('LOG_UNAVAILABLE', 'the change log cannot be reached', { extra }));
+  }
+}

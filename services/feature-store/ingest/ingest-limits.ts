@@ -1,0 +1,60 @@
+import { MAX_CHUNKS_IN_FLIGHT, MAX_IDEMPOTENCY_ENTRIES } from '@featuremesh/domain/limits';
+
+/** Bounds of the write path of one process. */
+export interface IngestLimits {
+  /** Chunks between packing and answer, over all requests; beyond it new requests get OVERLOADED. */
+  readonly maxChunksInFlight: number;
+  /** Bytes of request bodies and packed chunks held at once, over all requests. */
+  readonly maxBytesInFlight: number;
+  readonly maxIdempotencyEntries: number;
+}
+
+/** The bounds of a running region. */
+export const INGEST_LIMITS: IngestLimits = {
+  maxChunksInFlight: MAX_CHUNKS_IN_FLIGHT,
+  // Sixteen of the largest JSON bodies, or as many largest chunks as may be in flight by half.
+  maxBytesInFlight: 256 * 1024 * 1024,
+  maxIdempotencyEntries: MAX_IDEMPOTENCY_ENTRIES,
+};
+
+/** Chunks that one request may have in flight: enough to hide one synced append, little enough to share. */
+export const MAX_REQUEST_CHUNKS_IN_FLIGHT = 4;
+
+/** What a streamed request is admitted with: the line buffer and one chunk of usual size. Larger chunks are counted as they arise. */
+export const STREAM_ADMISSION_BYTES = 1024 * 1024;
+
+/** When a refused caller may try again: a full set of chunks is gone by then. */
+export const OVERLOADED_RETRY_MS = 1_000;
+
+/** Rows over which duplicates of a streamed request are found; a JSON body is far below it or judged by the same window. */
+export const DUPLICATE_WINDOW_ROWS = 65_536;
+
+/** Length of a slot's or the projector's lease: longer than a pause of the process that nobody notices, short for a restart. */
+export const LEASE_MS = 5_000;
+
+/** How often leases are renewed. */
+export const LEASE_RENEW_MS = 1_000;
+
+/** Node slots that a projector looks after; the supervisor numbers its processes from 0. */
+export const MAX_SLOTS = 16;
+
+/** How long after an append of unknown outcome the log is read again: what the broker still had of it has landed by then. */
+export const UNKNOWN_APPEND_QUARANTINE_MS = 10_000;
+
+/** First and longest pause between two tries of a recovery. */
+export const RETRY_FIRST_MS = 50;
+
+/** See `RETRY_FIRST_MS`. */
+export const RETRY_LONGEST_MS = 2_000;
+
+/** Steps that a replay may have issued and not yet awaited. */
+export const REPLAY_STEPS_IN_FLIGHT = 16;
+
+/** How often old idempotency records are removed, and how many at once: 10,000 a minute is above the rate of writing them. */
+export const IDEMPOTENCY_SWEEP_MS = 60_000;
+
+/** See `IDEMPOTENCY_SWEEP_MS`; in portions so that no transaction is long. */
+export const IDEMPOTENCY_SWEEP_ENTRIES = 2_000;
+
+/** How often the projector looks for tails of slots whose process is gone. */
+export const TAKEOVER_CHECK_MS = 2_000;

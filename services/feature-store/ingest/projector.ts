@@ -1,0 +1,177 @@
+import type { RegionId } from '@featuremesh/domain/region-id';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Metrics } from '@featuremesh/runtime/metrics';
+import type { Random } from '@featuremesh/runtime/random';
+import type { Timer } from '@featuremesh/runtime/timer';
+import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
+import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
+import type { Registry } from '../ports/registry.ts';
+import { importsWatermark, ownWatermark, PROJECTOR_LEASE, slotLease } from './applied-names.ts';
+import { HeldGroups, type TableLookup } from './held-groups.ts';
+import { LEASE_MS, LEASE_RENEW_MS, MAX_SLOTS, TAKEOVER_CHECK_MS } from './ingest-limits.ts';
+import { isStaleLease, LogReplay } from './log-replay.ts';
+import { ReplaySteps } from './replay-step.ts';
+
+/** What a projector works with; `slot` is its own process's, which looks after itself. */
+export interface ProjectorOptions {
+  readonly registry: Pick<Registry, 'state'>;
+  readonly tables: TableLookup;
+  readonly store: OnlineStore;
+  readonly log: ChangeLog;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly random: Random;
+  readonly region: RegionId;
+  readonly slot: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Applies what no live process applies by itself: imports, and own chunks past the watermark of a slot whose process is gone.
+ * One is active per region, by a lease that every step checks; the others wait for it.
+ */
+export class Projector {
+  readonly #options: ProjectorOptions;
+  readonly #replay: LogReplay;
+  readonly #holder: string;
+  readonly #stopped = new AbortController();
+  #running: Promise<void> | undefined;
+  #active = false;
+
+  constructor(options: ProjectorOptions) {
+    const { log, store, clock, timer, logger } = options;
+    const { region } = options;
+    const groups = new HeldGroups({ registry: options.registry, tables: options.tables, region, clock });
+    const steps = new ReplaySteps({ groups, region, feedEpoch: log.feedEpoch, clock });
+    this.#options = options;
+    this.#replay = new LogReplay({ log, store, steps, timer, logger });
+    this.#holder = `projector-${options.slot}-${options.random.base32(16)}`;
+  }
+
+  /** True while this process holds the projector's lease. */
+  get isActive(): boolean {
+    return this.#active;
+  }
+
+  /** Begins to compete for the lease; returns at once. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends the work and frees the lease. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { timer, logger } = this.#options;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        const lease = await this.#acquire(PROJECTOR_LEASE, LEASE_MS);
+        if (lease !== undefined) await this.#lead(lease);
+      } catch (error) {
+        logger.warn({ err: error }, 'the projector failed and starts anew');
+      }
+      await timer.sleep(LEASE_RENEW_MS, signal);
+    }
+  }
+
+  async #lead(lease: LeaseRef): Promise<void> {
+    const { metrics, logger } = this.#options;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([this.#stopped.signal, ended.signal]);
+    logger.info({ epoch: lease.epoch }, 'projector active');
+    this.#setActive(true);
+    const work = [
+      this.#keepLease(lease, signal),
+      this.#followImports(lease, signal),
+      this.#watchSlots(signal),
+    ];
+    try {
+      await Promise.race(work);
+    } finally {
+      ended.abort();
+      await Promise.allSettled(work);
+      this.#setActive(false);
+      metrics.gauge('featuremesh_projector_pending_chunks', { source: 'imports' }, 0);
+      await this.#acquire(PROJECTOR_LEASE, 0).catch(() => undefined);
+    }
+  }
+
+  #setActive(active: boolean): void {
+    this.#active = active;
+    this.#options.metrics.gauge('featuremesh_projector_active', {}, active ? 1 : 0);
+  }
+
+  /** Ends when the lease is lost. */
+  async #keepLease(lease: LeaseRef, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#options.timer.sleep(LEASE_RENEW_MS, signal);
+      if (signal.aborted) return;
+      const renewed = await this.#acquire(PROJECTOR_LEASE, LEASE_MS);
+      if (renewed?.epoch !== lease.epoch) return;
+    }
+  }
+
+  async #followImports(lease: LeaseRef, signal: AbortSignal): Promise<void> {
+    const { store, log } = this.#options;
+    const watermark = importsWatermark(log.feedEpoch);
+    const after = await store.watermark(watermark);
+    const onApplied = (_: LogMessage, rows: number): void => this.#count('imports', rows);
+    await this.#replay.apply(stopped => log.follow(after, { kind: 'imports' }, stopped), after, {
+      watermark,
+      lease,
+      signal,
+      onApplied,
+    });
+  }
+
+  async #watchSlots(signal: AbortSignal): Promise<void> {
+    const { timer, slot } = this.#options;
+    while (!signal.aborted) {
+      for (let other = 0; other < MAX_SLOTS && !signal.aborted; other += 1) {
+        if (other !== slot) await this.#takeOverTail(other, signal);
+      }
+      await timer.sleep(TAKEOVER_CHECK_MS, signal);
+    }
+  }
+
+  /** The slot's lease is taken for it, so that a process which comes back finds itself fenced. */
+  async #takeOverTail(slot: number, signal: AbortSignal): Promise<void> {
+    const { store, log, timer, logger } = this.#options;
+    const watermark = ownWatermark(slot, log.feedEpoch);
+    const pending = async (): Promise<boolean> =>
+      (await log.lastSequence({ kind: 'own', slot })) > (await store.watermark(watermark));
+    if (!(await pending())) return;
+    const lease = await this.#acquire(slotLease(slot), LEASE_MS);
+    if (lease === undefined) return;
+    logger.info({ slot }, 'applying the tail of a slot whose process is gone');
+    const renewal = timer.every(LEASE_RENEW_MS, async () => {
+      await this.#acquire(slotLease(slot), LEASE_MS).catch(() => undefined);
+    });
+    try {
+      const onApplied = (_: LogMessage, rows: number): void => this.#count('takeover', rows);
+      await this.#replay.ownTail(slot, { watermark, lease, signal, onApplied });
+    } catch (error) {
+      if (!isStaleLease(error)) throw error;
+    } finally {
+      renewal.stop();
+      await this.#acquire(slotLease(slot), 0).catch(() => undefined);
+    }
+  }
+
+  #count(source: 'imports' | 'takeover', rows: number): void {
+    this.#options.metrics.count('featuremesh_projected_rows_total', { source }, rows);
+  }
+
+  /** `forMs` 0 frees the lease, where it is held. */
+  #acquire(name: string, forMs: number): Promise<LeaseRef | undefined> {
+    const { store, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    return store.acquireLease({ name, holder: this.#holder, nowMs, untilMs: nowMs + forMs });
+  }
+}

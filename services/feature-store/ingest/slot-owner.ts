@@ -1,0 +1,183 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Timer } from '@featuremesh/runtime/timer';
+import type { ChangeLog } from '../ports/change-log.ts';
+import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
+import type { StampBounds } from '../ports/stamp-bounds.ts';
+import { ownWatermark, slotLease } from './applied-names.ts';
+import { LEASE_MS, LEASE_RENEW_MS } from './ingest-limits.ts';
+import type { LogReplay } from './log-replay.ts';
+import { OwnApplier } from './own-applier.ts';
+import { latestStampUs } from './replay-step.ts';
+import { StampClock } from './stamp-clock.ts';
+
+/** The right to write under a slot, with all that hangs on it. */
+export interface OwnedSlot {
+  readonly lease: LeaseRef;
+  readonly stamps: StampClock;
+  readonly applier: OwnApplier;
+}
+
+/** What a slot owner works with; `holder` is unique to the process. */
+export interface SlotOwnerOptions {
+  readonly slot: number;
+  readonly holder: string;
+  readonly log: ChangeLog;
+  readonly store: OnlineStore & StampBounds;
+  readonly replay: LogReplay;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly logger: Logger;
+}
+
+type State =
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'owned'; readonly slot: OwnedSlot; readonly untilMs: number }
+  | { readonly kind: 'stopped' };
+
+/**
+ * Holds the slot's lease, and gives it up at once where it was lost: then waits for it, reads the own log to its end, and goes on
+ * with new stamps. Nothing is written without a lease that is valid by this process's clock.
+ */
+export class SlotOwner {
+  readonly #options: SlotOwnerOptions;
+  readonly #stopped = new AbortController();
+  #state: State = { kind: 'waiting' };
+  #running: Promise<void> | undefined;
+  #firstOwned: Promise<void> | undefined;
+
+  constructor(options: SlotOwnerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves once the slot is owned and its log applied; the lease is kept from then on, until `stop`. */
+  async start(): Promise<void> {
+    let owned = (): void => undefined;
+    this.#firstOwned = new Promise(resolve => {
+      owned = resolve;
+    });
+    this.#running = this.#run(owned);
+    await Promise.race([this.#firstOwned, this.#running]);
+    if (this.#state.kind !== 'owned') throw this.#notOwned();
+  }
+
+  /** The slot, where it may be written under now. Throws a ProblemError LOG_UNAVAILABLE where not. */
+  owned(): OwnedSlot {
+    const state = this.#state;
+    if (state.kind === 'owned' && this.#options.clock.nowMs() < state.untilMs) return state.slot;
+    throw this.#notOwned();
+  }
+
+  /** True where `owned` would give the slot. */
+  get isOwned(): boolean {
+    return this.#state.kind === 'owned' && this.#options.clock.nowMs() < this.#state.untilMs;
+  }
+
+  /** True while rows accepted here may be missing in the store. */
+  get isBehind(): boolean {
+    return this.#state.kind === 'owned' && this.#state.slot.applier.isBehind;
+  }
+
+  /** Waits for what is in flight and frees the slot. */
+  async stop(): Promise<void> {
+    const state = this.#state;
+    this.#stopped.abort();
+    if (state.kind === 'owned') await state.slot.applier.stop();
+    await this.#running;
+    this.#state = { kind: 'stopped' };
+    if (state.kind === 'owned') await this.#acquire(0).catch(() => undefined);
+  }
+
+  async #run(owned: () => void): Promise<void> {
+    const { timer, logger, slot } = this.#options;
+    const { signal } = this.#stopped;
+    let waited = false;
+    while (!signal.aborted) {
+      try {
+        if (this.#state.kind === 'owned') await this.#renew(this.#state);
+        else if (await this.#takeOver()) owned();
+        else if (!waited) {
+          logger.info({ slot }, 'waiting for the slot: another process holds it');
+          waited = true;
+        }
+      } catch (error) {
+        logger.warn({ err: error, slot }, 'the slot could not be taken or kept');
+      }
+      await timer.sleep(LEASE_RENEW_MS / 2, signal);
+    }
+  }
+
+  async #renew(state: Extract<State, { kind: 'owned' }>): Promise<void> {
+    const untilMs = this.#options.clock.nowMs() + LEASE_MS;
+    const lease = await this.#acquire(LEASE_MS);
+    if (lease?.epoch !== state.slot.lease.epoch) {
+      this.#lose();
+      return;
+    }
+    if (this.#state === state) this.#state = { ...state, untilMs };
+    await state.slot.stamps.reserve();
+  }
+
+  async #takeOver(): Promise<boolean> {
+    const { slot, log, store, replay, clock, timer, logger } = this.#options;
+    const { signal } = this.#stopped;
+    let lease = await this.#acquire(LEASE_MS);
+    if (lease === undefined) return false;
+    let untilMs = clock.nowMs() + LEASE_MS;
+    // A long tail must not outlive the lease that it is applied under.
+    const renewal = timer.every(LEASE_RENEW_MS, async () => {
+      const renewedUntilMs = clock.nowMs() + LEASE_MS;
+      const renewed = await this.#acquire(LEASE_MS).catch(() => undefined);
+      if (renewed !== undefined) untilMs = renewedUntilMs;
+    });
+    try {
+      let seenUs = 0n;
+      const watermark = ownWatermark(slot, log.feedEpoch);
+      const tail = await replay.ownTail(slot, {
+        watermark,
+        lease,
+        signal,
+        onApplied: ({ body }) => {
+          const latestUs = latestStampUs(body);
+          if (latestUs > seenUs) seenUs = latestUs;
+        },
+      });
+      if (signal.aborted) return false;
+      const stamps = await StampClock.open({ slot, bounds: store, clock, lease, seenUs });
+      const onFenced = (): void => this.#lose();
+      const applier = new OwnApplier(
+        { slot, lease, log, store, replay, clock, timer, logger, onFenced },
+        tail,
+      );
+      this.#state = { kind: 'owned', slot: { lease, stamps, applier }, untilMs };
+      lease = undefined;
+      return true;
+    } finally {
+      renewal.stop();
+      if (lease !== undefined) await this.#acquire(0).catch(() => undefined);
+    }
+  }
+
+  /** `forMs` 0 frees it. */
+  #acquire(forMs: number): Promise<LeaseRef | undefined> {
+    const { store, slot, holder, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    return store.acquireLease({ name: slotLease(slot), holder, nowMs, untilMs: nowMs + forMs });
+  }
+
+  #lose(): void {
+    if (this.#state.kind !== 'owned') return;
+    this.#options.logger.error(
+      { slot: this.#options.slot },
+      'the slot was taken over; writes wait until it is free',
+    );
+    const { applier } = this.#state.slot;
+    this.#state = { kind: 'waiting' };
+    void applier.stop();
+  }
+
+  #notOwned(): ProblemError {
+    return new ProblemError(problem('LOG_UNAVAILABLE', 'this process may not append under its slot now'));
+  }
+}

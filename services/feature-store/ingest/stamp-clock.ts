@@ -1,0 +1,93 @@
+import { assert } from '@featuremesh/domain/assert';
+import { type AcceptedStamp, HybridClock, STAMP_PERSIST_AHEAD_US } from '@featuremesh/domain/hybrid-clock';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { LeaseRef } from '../ports/online-store.ts';
+import type { StampBounds } from '../ports/stamp-bounds.ts';
+
+/**
+ * How far beyond now the bound is kept. Below the permitted skew, so that a quick restart, whose stamps begin at the bound, gives
+ * no created times that others would call future.
+ */
+const BOUND_AHEAD_US = 2_000_000n;
+
+/** Room that a chunk needs beyond its own time: what the hybrid clock asks for, and some for its rows. */
+const CHUNK_ROOM_US = STAMP_PERSIST_AHEAD_US + 200_000n;
+
+/**
+ * Accepted stamps of one slot. The bound that the hybrid clock must never pass is written before stamps come near it, outside the
+ * work on rows, so that no row waits for a write; time stands still within a chunk.
+ */
+export class StampClock {
+  readonly #slot: number;
+  readonly #bounds: StampBounds;
+  readonly #clock: Clock;
+  readonly #lease: LeaseRef;
+  readonly #stamps: HybridClock;
+  #nowUs: bigint;
+  #boundUs: bigint;
+  #raising: Promise<void> | undefined;
+
+  private constructor(options: {
+    slot: number;
+    bounds: StampBounds;
+    clock: Clock;
+    lease: LeaseRef;
+    startAfterUs: bigint;
+  }) {
+    this.#slot = options.slot;
+    this.#bounds = options.bounds;
+    this.#clock = options.clock;
+    this.#lease = options.lease;
+    this.#nowUs = later(options.clock.nowUs(), options.startAfterUs);
+    this.#boundUs = options.startAfterUs;
+    this.#stamps = new HybridClock({
+      slot: options.slot,
+      startAfterUs: options.startAfterUs,
+      nowUs: () => this.#nowUs,
+      persistAhead: upToUs => assert(upToUs <= this.#boundUs, 'stamps stay before the persisted bound'),
+    });
+  }
+
+  /** A clock whose stamps follow the slot's persisted bound and `seenUs`, the latest stamp of the slot found in the log. */
+  static async open(options: {
+    slot: number;
+    bounds: StampBounds;
+    clock: Clock;
+    lease: LeaseRef;
+    seenUs: bigint;
+  }): Promise<StampClock> {
+    const boundUs = await options.bounds.stampBoundUs(options.slot);
+    const clock = new StampClock({ ...options, startAfterUs: later(boundUs, options.seenUs) });
+    await clock.reserve();
+    return clock;
+  }
+
+  /** Takes the time of a chunk. True where stamps may be taken for it at once; else await `reserve` and ask again. */
+  beginChunk(): boolean {
+    this.#nowUs = later(this.#clock.nowUs(), this.#nowUs);
+    return this.#nowUs + CHUNK_ROOM_US <= this.#boundUs;
+  }
+
+  /** Raises the persisted bound where it is near. Rejects with STALE_LEASE where the slot was taken over. */
+  async reserve(): Promise<void> {
+    this.#raising ??= this.#raise().finally(() => {
+      this.#raising = undefined;
+    });
+    await this.#raising;
+  }
+
+  /** The next stamp of the chunk begun last. */
+  next(): AcceptedStamp {
+    return this.#stamps.next();
+  }
+
+  async #raise(): Promise<void> {
+    const upToUs = later(this.#clock.nowUs(), this.#nowUs) + BOUND_AHEAD_US;
+    await this.#bounds.raiseStampBound({ slot: this.#slot, upToUs, lease: this.#lease });
+    this.#boundUs = later(upToUs, this.#boundUs);
+  }
+}
+
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
