@@ -16,7 +16,7 @@ const requestIdSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const groupVersionSchema = z.strictObject({ groupId: groupIdSchema, version: versionSchema });
 
 /** Why rows of a group are asked for anew. */
-export const SNAPSHOT_REASONS = [
+const SNAPSHOT_REASONS = [
   'new-group',
   'gap',
   'broken-chain',
@@ -68,6 +68,3 @@ export const controlMessageSchema = z.discriminatedUnion('kind', [
 
 /** A message on CTL, version 1. */
 export type ControlMessage = z.infer<typeof controlMessageSchema>;
-
-/** The kinds of control messages: the last token of their subject. */
-export type ControlKind = ControlMessage['kind'];

@@ -23,7 +23,7 @@ export interface LinkMessage {
 }
 
 /** Version of the encoded rows. */
-export const LINK_ROWS_VERSION = 1;
+const LINK_ROWS_VERSION = 1;
 
 /** zstd's own default: at 5 and above the exporter's CPU costs more than the bytes it saves. */
 const ZSTD_LEVEL = 3;

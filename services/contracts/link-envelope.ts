@@ -8,10 +8,7 @@ export const LINK_PROTOCOL_VERSION = 1;
  * `live`: own rows as they were accepted. `snapshot`: winners of any origin, for repair. `partial`: rows reduced to permitted
  * features. `progress`: nothing new by `sentAtMs`. `epoch`: the first message of a link epoch.
  */
-export const LINK_BATCH_KINDS = ['live', 'snapshot', 'partial', 'progress', 'epoch'] as const;
-
-/** One of the batch kinds. */
-export type LinkBatchKind = (typeof LINK_BATCH_KINDS)[number];
+const LINK_BATCH_KINDS = ['live', 'snapshot', 'partial', 'progress', 'epoch'] as const;
 
 /** Previous hash of the first batch of a link epoch. */
 export const FIRST_PREVIOUS_HASH = '0'.repeat(64);
@@ -20,7 +17,7 @@ const linkEpochSchema = z.string().regex(/^[a-z0-9]{1,32}$/);
 const microsSchema = z.string().regex(/^-?\d{1,19}$/);
 
 /** Batches that a purge removed from OUT: no gap for a group that is no longer permitted. */
-export const purgedRangeSchema = z.strictObject({
+const purgedRangeSchema = z.strictObject({
   groupId: z.string().regex(/^[a-z2-7]{16}$/),
   from: countSchema,
   through: countSchema,

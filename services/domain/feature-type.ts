@@ -1,5 +1,14 @@
 /** Scalars that a feature may have. Join keys take the subset in `JOIN_KEY_TYPES`. */
-export const SCALAR_TYPES = ['bool', 'int32', 'int64', 'float32', 'float64', 'string', 'bytes', 'timestamp'] as const;
+export const SCALAR_TYPES = [
+  'bool',
+  'int32',
+  'int64',
+  'float32',
+  'float64',
+  'string',
+  'bytes',
+  'timestamp',
+] as const;
 
 /** A scalar's name as written in a definition. */
 export type ScalarType = (typeof SCALAR_TYPES)[number];

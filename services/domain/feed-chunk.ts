@@ -10,7 +10,7 @@ export interface ChunkRow {
 }
 
 /** The chunk format written here. */
-export const FEED_CHUNK_VERSION = 1;
+const FEED_CHUNK_VERSION = 1;
 
 const CHUNK_HEADER_BYTES = 5;
 

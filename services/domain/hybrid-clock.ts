@@ -28,8 +28,8 @@ export interface HybridClockOptions {
 }
 
 /**
- * Hybrid logical clock (Kulkarni et al. 2014): follows the wall clock, never goes back, also not across a restart or where the
- * wall clock jumps back, and hands out no stamp twice as long as no two live processes share a slot.
+ * Hybrid logical clock (Kulkarni et al. 2014): follows the wall clock, never goes back, not even across a restart, and hands out
+ * no stamp twice as long as no two live processes share a slot.
  */
 export class HybridClock {
   readonly #options: HybridClockOptions;

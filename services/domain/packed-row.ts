@@ -6,7 +6,7 @@ import { REGION_ID_BYTES, type RegionId } from './region-id.ts';
 export const ROW_HEADER_BYTES = 56;
 
 /** The packed format written here. */
-export const ROW_FORMAT_VERSION = 1;
+const ROW_FORMAT_VERSION = 1;
 
 /** Offsets in the header; all integers are big-endian, times with the sign bit flipped, so that bytes compare as the rule says. */
 export const ROW_OFFSETS = {

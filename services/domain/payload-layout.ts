@@ -17,7 +17,7 @@ export const VALUE_KINDS = {
 } as const;
 
 /** Bytes of the fixed-width scalars; strings and bytes have none. */
-export const SCALAR_BYTES: Readonly<Record<ScalarType, number | undefined>> = {
+const SCALAR_BYTES: Readonly<Record<ScalarType, number | undefined>> = {
   bool: 1,
   int32: 4,
   int64: 8,

@@ -30,7 +30,7 @@ export interface PointInTimeOptions {
 
 /**
  * Point-in-time join, naively: for each label, in order, the newest row of its key with `time − maxAge ≤ event time ≤ time`; of
- * equal event times the later created one; null where there is none. It is the oracle for faster joins: O(labels × history).
+ * equal event times the later created one; else null. Quadratic: the oracle for faster joins.
  */
 export function pointInTimeJoin<V>(
   labels: readonly LabelRow[],

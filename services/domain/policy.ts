@@ -18,12 +18,19 @@ export interface PolicyDocument {
   readonly home: RegionId;
   readonly version: number;
   /** A group matches where any of the lists names it: `home/group`, a `policy/…` tag, an entity. */
-  readonly select: { readonly groups: readonly string[]; readonly tags: readonly string[]; readonly entities: readonly string[] };
+  readonly select: {
+    readonly groups: readonly string[];
+    readonly tags: readonly string[];
+    readonly entities: readonly string[];
+  };
   readonly allowed: { readonly regions: readonly RegionId[]; readonly jurisdictions: readonly string[] };
   readonly rows: 'shared' | 'origin';
   readonly egress: EgressClass;
   /** Null lists mean the default: the jurisdictions of the placement; any purpose. */
-  readonly readers: { readonly jurisdictions: readonly string[] | null; readonly purposes: readonly string[] | null };
+  readonly readers: {
+    readonly jurisdictions: readonly string[] | null;
+    readonly purposes: readonly string[] | null;
+  };
   readonly visibility: Visibility;
   readonly maxPolicyAgeMs: number | null;
   readonly basis: { readonly kind: string; readonly ref: string; readonly expires: string | null };

@@ -27,5 +27,11 @@ export function parsePosition(token: string): Position | undefined {
   if (match === null) return undefined;
   const [, origin, feedEpoch, groupId, appender, sequence] = match;
   if (origin === undefined || feedEpoch === undefined || groupId === undefined) return undefined;
-  return { origin: origin as RegionId, feedEpoch, groupId, appender: Number(appender), sequence: Number(sequence) };
+  return {
+    origin: origin as RegionId,
+    feedEpoch,
+    groupId,
+    appender: Number(appender),
+    sequence: Number(sequence),
+  };
 }

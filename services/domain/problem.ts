@@ -28,6 +28,10 @@ export class ProblemError extends Error {
 }
 
 /** Builds a problem in one line. */
-export function problem(code: ErrorCode, detail: string, more: Omit<Problem, 'code' | 'detail'> = {}): Problem {
+export function problem(
+  code: ErrorCode,
+  detail: string,
+  more: Omit<Problem, 'code' | 'detail'> = {},
+): Problem {
   return { code, detail, ...more };
 }

@@ -2,8 +2,8 @@
 const SEEDS = [0x243f_6a88, 0x85a3_08d3] as const;
 
 /**
- * Sum, modulo 2^64, of a 64-bit hash per (entity key, packed row): the same for the same rows in any order. It finds loss and
- * accidental change, not forgery; the hash chain of a link does that. Lanes: MurmurHash3_x86_32 (Appleby) of key, then row.
+ * Sum, modulo 2^64, of a 64-bit hash per (entity key, packed row): the same in any order of rows. It finds loss and
+ * accident, not forgery. Lanes: MurmurHash3_x86_32 (Appleby) of key, then row.
  */
 export class RowHashSum {
   #high = 0;

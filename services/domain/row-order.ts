@@ -1,6 +1,6 @@
 /**
  * The row order (A3) of two packed rows of one key: unsigned byte order of the whole, a prefix being less. Positive: `a` wins.
- * The header is laid out so that this compares event time, created time, accepted stamp, origin, then the rest.
+ * The header's layout makes this compare event time, created time, stamp, origin, rest.
  */
 export function compareRows(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);

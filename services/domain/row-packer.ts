@@ -28,8 +28,8 @@ export type FeatureValues = Readonly<Record<string, unknown>>;
 const SLAB_BYTES = 16 * MAX_ROW_BYTES;
 
 /**
- * Packs rows of one group revision at their origin (format version 1). Rows are views of a shared slab: they stay valid, but keep
- * the slab alive, so copy one that is held for long. Not to be shared between threads.
+ * Packs rows of one group revision at their origin (format version 1). Rows are views of a shared slab, which they
+ * keep alive: copy one that is held for long. Not to be shared between threads.
  */
 export class RowPacker {
   readonly #features: readonly FeatureDefinition[];

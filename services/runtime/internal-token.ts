@@ -4,9 +4,6 @@ import { dirname } from 'node:path';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Random } from './random.ts';
 
-/** File beside the region's keys with the token that its own processes show each other. */
-export const INTERNAL_TOKEN_FILE = 'internal.token';
-
 const TOKEN_BYTES = 32;
 const PATTERN = /^[A-Za-z0-9_-]{43}$/;
 

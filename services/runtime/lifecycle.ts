@@ -23,10 +23,10 @@ export interface LifecyclePart {
 }
 
 /** Longest start of one part: a broker or a store on a loaded machine takes seconds, not minutes. */
-export const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 60_000;
 
 /** Longest stop of one part: below the ten seconds after which supervisors kill. */
-export const STOP_TIMEOUT_MS = 5_000;
+const STOP_TIMEOUT_MS = 5_000;
 
 /** What a lifecycle rests on; `process` is Node's, a narrow part of it. */
 export interface LifecycleOptions {

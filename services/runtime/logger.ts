@@ -15,7 +15,7 @@ export interface Logger {
 }
 
 /** Environment variable that sets the level; default `info`. */
-export const LOG_LEVEL_VARIABLE = 'FEATUREMESH_LOG_LEVEL';
+const LOG_LEVEL_VARIABLE = 'FEATUREMESH_LOG_LEVEL';
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
