@@ -27,6 +27,9 @@ export const feedCursorSubject = (peer: string): string => `FEED.${CURSOR_TOKEN}
 /** Filter over all that was imported from a peer: the importer's fence is judged over it. */
 export const feedImportFilter = (peer: string): string => `FEED.*.*.in.${peer}`;
 
+/** Subject of batches of a group that were imported from a peer and set aside. */
+export const heldSubject = (groupId: string, peer: string): string => `HELD.${groupId}.${peer}`;
+
 /** Subject of one group's batches on a link. */
 export const outSubject = (groupId: string): string => `OUT.${groupId}`;
 

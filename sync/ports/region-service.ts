@@ -1,5 +1,5 @@
-import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { LinkStatus } from '@featuremesh/contracts/link-status';
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { Position } from '@featuremesh/domain/position';
 
@@ -11,11 +11,18 @@ export interface RegionService {
   ownEntries(after: number): Promise<readonly CatalogueEntry[]>;
   /** Hands over what a peer told; the service verifies signatures itself. */
   importEntries(peer: string, entries: readonly CatalogueEntry[]): Promise<void>;
+  /** Hands over that a peer confirmed its newest policy epoch (its clock). */
+  confirmPolicy(confirmation: { home: string; epoch: number; atMs: number }): Promise<void>;
   /** Says that the broker now enforces the state of this revision, with the hash of what is running (R8). */
   enforced(report: { revision: number; hash: string }): Promise<void>;
   reportLinks(links: readonly LinkStatus[]): Promise<void>;
   /** Winners of any origin in key order, as a feed chunk; the watermark vector comes with the first page (SnapshotSource, A5). */
-  snapshotPage(request: { groupId: string; version: number; after?: string; limit: number }): Promise<SnapshotPage>;
+  snapshotPage(request: {
+    groupId: string;
+    version: number;
+    after?: string;
+    limit: number;
+  }): Promise<SnapshotPage>;
 }
 
 /** One page of a snapshot. */
