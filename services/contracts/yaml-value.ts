@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@featuremesh/domain/error-catalogue';
 import type { Issue } from '@featuremesh/domain/problem';
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -9,6 +10,7 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
+  visit,
 } from 'yaml';
 import { closestName } from './closest-name.ts';
 
@@ -193,11 +195,29 @@ export function parseYamlFiles(files: readonly SourceFile[], issues: Issue[]): r
       const { line, col } = lines.linePos(error.pos[0]);
       issues.push({ path: `${name}:${line}:${col}`, message: error.message });
     }
-    if (errors.length > 0) return [];
+    const dangling = documents.flatMap(document => danglingAliases(document));
+    for (const alias of dangling) {
+      const { line, col } = lines.linePos(alias.range?.[0] ?? 0);
+      issues.push({
+        path: `${name}:${line}:${col}`,
+        message: `the alias *${alias.source} has no anchor before it`,
+      });
+    }
+    if (errors.length > 0 || dangling.length > 0) return [];
     return documents
       .filter(document => document.contents !== null)
       .map(document => new YamlValue({ file: name, document, lines, issues }, document.contents, '', null));
   });
+}
+
+function danglingAliases(document: Document): readonly Alias[] {
+  const found: Alias[] = [];
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) === undefined) found.push(alias);
+    },
+  });
+  return found;
 }
 
 /** Issues in the order of the files, then of their places, so that a reader goes through each file once. */

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { CatalogueGroup, GroupId, JoinKey } from '@featuremesh/domain/feature-group';
 import type { MeshState, RegionInfo } from '@featuremesh/domain/mesh-state';
 import type { PolicyDocument, PolicyRecord } from '@featuremesh/domain/policy';
 import { EGRESS_CLASSES, VISIBILITIES } from '@featuremesh/domain/policy';
+import { policyHashText } from '@featuremesh/domain/policy-rules';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
 import fc from 'fast-check';
 
@@ -92,7 +94,7 @@ export function testPolicy(options: Partial<PolicyDocument>, epoch = 1): PolicyR
     effective: { from: '2026-01-01T00:00:00Z', until: null },
     ...options,
   };
-  return { document, hash: `${document.home}/${document.name}@${document.version}`, signatures: [], epoch };
+  return { document, hash: policyHash(document), signatures: [], epoch };
 }
 
 /** A state of region us-east-1 with all generated regions and nothing else, unless given. */
@@ -109,6 +111,10 @@ export function testState(parts: Partial<MeshState>): MeshState {
     policyConfirmedAtMs: {},
     ...parts,
   };
+}
+
+function policyHash(document: PolicyDocument): string {
+  return createHash('sha256').update(policyHashText(document)).digest('hex');
 }
 
 const regions = (minLength = 0) => fc.subarray([...GENERATED_REGIONS], { minLength });
@@ -206,10 +212,7 @@ export const meshStates: fc.Arbitrary<MeshState> = groupDrafts.map(groupsOf).cha
       testState({
         region,
         groups,
-        policies: policies.map(([document, epoch]) => ({
-          ...testPolicy(document, epoch),
-          hash: JSON.stringify(document),
-        })),
+        policies: policies.map(([document, epoch]) => testPolicy(document, epoch)),
         policyConfirmedAtMs: Object.fromEntries(
           GENERATED_REGIONS.map((id, i) => [id, GENERATED_NOW_MS - (confirmed[i] ?? 0)]),
         ),

@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { parseRegionConfig, serviceAddress } from './region-config.ts';
+
+const KEY = `${'A'.repeat(43)}=`;
+const base = {
+  id: 'us-east-1',
+  jurisdiction: 'US',
+  cloud: 'local',
+  listen: { http: 7410, gateway: '127.0.0.1:7411', sync: '[::1]:7414' },
+  publicUrl: 'http://127.0.0.1:7410',
+  publicGatewayUrl: 'http://127.0.0.1:7411',
+  nats: { embedded: { client: 7412, leaf: 7413 } },
+};
+const peer = {
+  id: 'eu-west-1',
+  jurisdiction: 'EU',
+  cloud: 'local',
+  linkUrl: 'nats-leaf://127.0.0.1:7433',
+  publicUrl: 'http://127.0.0.1:7430',
+  publicGatewayUrl: 'http://127.0.0.1:7431',
+  publicKey: KEY,
+  linkKey: `U${'A'.repeat(55)}`,
+};
+const officer = { id: 'ann', publicKey: KEY, roles: ['compliance'] };
+
+function configOf(value: unknown) {
+  const result = parseRegionConfig(value);
+  if (!result.ok) throw new Error(JSON.stringify(result.problem));
+  return result.value;
+}
+
+test('a short file is filled with defaults, addresses are taken apart', () => {
+  const config = configOf({ ...base, peers: [peer], officers: [officer] });
+  expect(config).toMatchObject({
+    listen: {
+      http: { host: '127.0.0.1', port: 7410 },
+      gateway: { host: '127.0.0.1', port: 7411 },
+      sync: { host: '::1', port: 7414 },
+    },
+    dataDir: 'data',
+    services: 1,
+    store: { type: 'lmdb' },
+    objects: { type: 'filesystem' },
+    nats: { feedReplicas: 1 },
+    keys: { signing: 'keys/signing.pem', internal: 'keys/internal.token' },
+    auth: { type: 'none' },
+  });
+  expect([0, 1, 2].map(slot => serviceAddress(config, slot).port)).toEqual([7410, 7416, 7417]);
+});
+
+test('what was parsed parses again to the same, so that a written file is read as it was', () => {
+  const config = configOf({ ...base, peers: [peer], officers: [officer] });
+  const text = ({ host, port }: { host: string; port: number }) =>
+    host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  const written = {
+    ...config,
+    listen: {
+      http: text(config.listen.http),
+      gateway: text(config.listen.gateway),
+      sync: text(config.listen.sync),
+    },
+    nats: { ...config.nats, embedded: { client: '127.0.0.1:7412', leaf: '127.0.0.1:7413' } },
+  };
+  expect(configOf(JSON.parse(JSON.stringify(written)))).toEqual(config);
+});
+
+describe('INVALID_CONFIG names the place', () => {
+  test.each<[string, object, string]>([
+    ['a bad id', { id: 'US East' }, 'id'],
+    ['an unknown member', { jurisdction: 'US' }, ''],
+    ['a port beyond 65535', { listen: { ...base.listen, http: 70_000 } }, 'listen.http'],
+    ['an address without port', { listen: { ...base.listen, sync: 'localhost' } }, 'listen.sync'],
+    ['neither embedded nor url', { nats: {} }, 'nats'],
+    ['embedded and url', { nats: { ...base.nats, url: 'nats://h:1' } }, 'nats'],
+    ['a short public key', { officers: [{ ...officer, publicKey: 'AAAA' }] }, 'officers[0].publicKey'],
+    ['an officer without role', { officers: [{ ...officer, roles: [] }] }, 'officers[0].roles'],
+    ['one key for two officers', { officers: [officer, { ...officer, id: 'bob' }] }, 'officers[1].publicKey'],
+    ['itself as a peer', { peers: [{ ...peer, id: 'us-east-1' }] }, 'peers[0].id'],
+    ['a file url as peer', { peers: [{ ...peer, publicUrl: 'file:///x' }] }, 'peers[0].publicUrl'],
+    ['an HTTP port beyond loopback', { listen: { ...base.listen, http: '0.0.0.0:7410' } }, 'listen.http'],
+    ['all interfaces of IPv6', { listen: { ...base.listen, gateway: '[::]:7411' } }, 'listen.gateway'],
+    [
+      'a leafnode port beyond loopback',
+      { nats: { embedded: { client: 1, leaf: '10.0.0.1:2' } } },
+      'nats.embedded.leaf',
+    ],
+    [
+      'a name that only looks local',
+      { listen: { ...base.listen, http: '127.0.0.1.example.com:1' } },
+      'listen.http',
+    ],
+    [
+      'beyond loopback with TLS alone',
+      { listen: { ...base.listen, http: '10.0.0.1:1' }, tls: { certificate: 'c', key: 'k' } },
+      'listen.http',
+    ],
+  ])('%s', (_, change, path) => {
+    const result = parseRegionConfig({ ...base, ...change });
+    expect(result).toMatchObject({ ok: false, problem: { code: 'INVALID_CONFIG' } });
+    if (!result.ok) expect(result.problem.issues?.map(issue => issue.path)).toContain(path);
+  });
+});
+
+test.each([
+  ['store.type', { store: { type: 'cassandra', contactPoints: ['h'] } }],
+  ['objects.type', { objects: { type: 's3', bucket: 'b' } }],
+  ['auth.type', { auth: { type: 'jwt', issuer: 'i', audience: 'a', jwksUrl: 'https://h/k' } }],
+])('the shape of %s is accepted and refused as not yet supported', (path, change) => {
+  expect(parseRegionConfig({ ...base, ...change })).toMatchObject({
+    problem: { code: 'NOT_YET_SUPPORTED', issues: [{ path }] },
+  });
+});
