@@ -10,6 +10,7 @@ import {
 } from './feature-type.ts';
 import { MAX_ROW_BYTES } from './limits.ts';
 import { malformedRow, readHeader, rowEventTimeMs, rowIsDeleted } from './packed-row.ts';
+import { ProblemError } from './problem.ts';
 import { regionId } from './region-id.ts';
 import { RowDecoder } from './row-decoder.ts';
 import { type FeatureValues, RowPacker } from './row-packer.ts';
@@ -212,6 +213,42 @@ describe('revisions and deletions', () => {
 
   it('the event time in milliseconds keeps the microseconds', () => {
     expect(rowEventTimeMs(packed(first, {}))).toBeCloseTo(1_700_000_000_000.001, 3);
+  });
+});
+
+describe('damage', () => {
+  const features = [
+    feature('n', 'int64'),
+    feature('s', 'string'),
+    feature('l', 'string[]'),
+    feature('d', 'float64[]'),
+  ];
+  const names = features.map(({ name }) => name);
+  const whole = packed(features, { n: 5, s: 'text', l: ['a', 'bc'], d: [1, 2] });
+
+  it('any change of a payload gives values or CORRUPT_DATA, in bounded time', () => {
+    const change = fc.record({
+      at: fc.integer({ min: 56, max: whole.length - 1 }),
+      value: fc.integer({ min: 0, max: 255 }),
+    });
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), changes => {
+        const row = whole.slice();
+        for (const { at, value } of changes) row[at] = value;
+        try {
+          expect(decoded([features], names, row)).toHaveLength(4);
+        } catch (error) {
+          expect(error instanceof ProblemError && error.problem.code).toBe('CORRUPT_DATA');
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('a row that was cut is CORRUPT_DATA', () => {
+    for (let end = 56; end < whole.length; end++) {
+      expect(() => decoded([features], names, whole.subarray(0, end)), `${end}`).toThrow('CORRUPT_DATA');
+    }
   });
 });
 

@@ -34,7 +34,7 @@ export class RowDecoder {
 
   /**
    * Writes the wanted values of `row` into `columns[i][at]`, JSON-ready, null where the value is null or the row a deletion.
-   * Throws a ProblemError UNKNOWN_VERSION for a revision that is not known here.
+   * Throws a ProblemError: UNKNOWN_VERSION for a revision that is not known here, CORRUPT_DATA for impossible lengths.
    */
   decodeInto(row: Uint8Array, columns: unknown[][], at: number): void {
     const plan = this.#plans[rowRevision(row) - 1];
@@ -43,6 +43,9 @@ export class RowDecoder {
       throw new ProblemError(problem('UNKNOWN_VERSION', detail));
     }
     const deleted = rowIsDeleted(row);
+    if (!deleted && row.length < ROW_HEADER_BYTES + plan.variableAt) {
+      throw new ProblemError(problem('CORRUPT_DATA', 'a packed row is shorter than its schema'));
+    }
     for (let i = 0; i < this.#width; i++) {
       const column = columns[i];
       if (column !== undefined) column[at] = deleted ? null : this.#value(row, plan, i);
@@ -59,7 +62,13 @@ export class RowDecoder {
     const ends = ROW_HEADER_BYTES + plan.endsAt + 4 * slot.variable;
     const base = ROW_HEADER_BYTES + plan.variableAt;
     const from = slot.variable === 0 ? 0 : word(row, ends - 4);
-    return this.#reader.variable(slot.kind, slot.element, row, base + from, base + word(row, ends));
+    return this.#reader.variable(
+      slot.kind,
+      slot.element,
+      row,
+      base + (from >>> 0),
+      base + (word(row, ends) >>> 0),
+    );
   }
 }
 

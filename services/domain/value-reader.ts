@@ -2,6 +2,7 @@ import { AssertionError } from './assert.ts';
 import { encodeBase64 } from './base64.ts';
 import { formatInt64 } from './int64.ts';
 import { VALUE_KINDS } from './payload-layout.ts';
+import { ProblemError, problem } from './problem.ts';
 import { formatDay, formatTimeOfDay, formatTimestamp } from './timestamp.ts';
 import { readUtf8 } from './utf8.ts';
 
@@ -49,19 +50,22 @@ export class ValueReader {
     }
   }
 
-  /** A string, bytes or a list in `[from, to)`. */
+  /** A string, bytes or a list in `[from, to)`. Throws a ProblemError CORRUPT_DATA where the range or a length in it is impossible. */
   variable(kind: number, element: number, row: Uint8Array, from: number, to: number): unknown {
+    if (from > to || to > row.length) throw corrupt();
     if (kind === VALUE_KINDS.string) return readUtf8(row, from, to);
-    return kind === VALUE_KINDS.bytes ? encodeBase64(row, from, to) : this.#list(element, row, from);
+    return kind === VALUE_KINDS.bytes ? encodeBase64(row, from, to) : this.#list(element, row, from, to);
   }
 
-  #list(element: number, row: Uint8Array, from: number): unknown[] {
+  #list(element: number, row: Uint8Array, from: number, to: number): unknown[] {
     const values: unknown[] = [];
     const count = word(row, from) >>> 0;
     const width = ELEMENT_BYTES[element];
     let at = from + 4;
+    if (at + count * (width ?? 4) > to) throw corrupt();
     for (let i = 0; i < count; i++) {
       const end = width === undefined ? at + 4 + (word(row, at) >>> 0) : at + width;
+      if (end > to) throw corrupt();
       values.push(
         width === undefined ? this.variable(element, -1, row, at + 4, end) : this.fixed(element, row, at, 0),
       );
@@ -105,4 +109,8 @@ export class ValueReader {
 /** A little-endian int32. */
 export function word(row: Uint8Array, at: number): number {
   return (row[at] ?? 0) | ((row[at + 1] ?? 0) << 8) | ((row[at + 2] ?? 0) << 16) | ((row[at + 3] ?? 0) << 24);
+}
+
+function corrupt(): ProblemError {
+  return new ProblemError(problem('CORRUPT_DATA', 'a packed row holds a length that cannot be'));
 }

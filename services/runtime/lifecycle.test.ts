@@ -36,7 +36,7 @@ const part = (
 });
 
 /** A process whose signals the test sends. */
-function host(connected: boolean) {
+function host(connected: boolean | undefined) {
   const emitter = new EventEmitter();
   const exits: number[] = [];
   const exited = new Promise<void>(resolve => {
@@ -118,9 +118,16 @@ describe('lifecycle', () => {
   });
 
   it('without a supervisor there is no channel to watch', () => {
-    const { emitter, process } = host(false);
+    const { emitter, process } = host(undefined);
     lifecycle().attach(process);
     expect(emitter.eventNames()).toEqual(['SIGTERM', 'SIGINT']);
+  });
+
+  it('a supervisor that was gone before anyone listened ends the process too', async () => {
+    const { exits, exited, process } = host(false);
+    lifecycle().attach(process);
+    await exited;
+    expect(exits).toEqual([0]);
   });
 
   it('a stop during the start prevents the parts after', async () => {

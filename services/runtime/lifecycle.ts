@@ -37,7 +37,8 @@ export interface LifecycleOptions {
 
 /** The part of Node's `process` that ends a process or tells it to end. */
 export interface HostProcess {
-  readonly connected?: boolean;
+  /** Undefined without an IPC channel, false once it is closed. */
+  readonly connected?: boolean | undefined;
   on(event: 'SIGTERM' | 'SIGINT' | 'disconnect', listener: () => void): unknown;
   exit(code: number): void;
 }
@@ -107,6 +108,8 @@ export class Lifecycle {
     host.on('SIGTERM', end('SIGTERM'));
     host.on('SIGINT', end('SIGINT'));
     if (host.connected === true) host.on('disconnect', end('supervisor gone'));
+    // Its supervisor ended before this line ran: the event has passed.
+    if (host.connected === false) void end('supervisor gone')();
   }
 
   async #stopAll(reason: string): Promise<readonly string[]> {
