@@ -13,13 +13,23 @@ const KEEP_ALIVE_MS = 72_000;
 /** Longest time for a request's headers and body to arrive; NDJSON imports stream for minutes. */
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
 
+/** What a draining process still answers: a balancer needs a moment to look elsewhere. */
+const SERVED_WHILE_DRAINING: ReadonlySet<string> = new Set([
+  '/health/live',
+  '/health/ready',
+  '/health/route',
+  '/metrics',
+  '/v1/online/read',
+  '/graphql',
+]);
+
 /** What the bare server needs. */
 export interface HttpServerOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: MonotonicClock;
   readonly random: Random;
-  /** True once the process drains: new work is refused, health and work under way are not. */
+  /** True once the process drains: changes are refused, reads and work under way go on until the listener closes. */
   readonly draining: () => boolean;
 }
 
@@ -46,7 +56,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const startedAtMs = new WeakMap<object, number>();
   fastify.addHook('onRequest', async (request, reply) => {
     startedAtMs.set(request, clock.monotonicMs());
-    if (draining() && !request.url.startsWith('/health/')) {
+    if (draining() && !SERVED_WHILE_DRAINING.has(request.routeOptions.url ?? '')) {
       reply.header('connection', 'close');
       return sendProblem(reply, problem('SHUTTING_DOWN', 'this process is draining'));
     }

@@ -1,0 +1,192 @@
+import { mkdir } from 'node:fs/promises';
+import type { RegionConfig } from '@featuremesh/contracts/region-config';
+import { MAX_STORE_TABLES } from '@featuremesh/domain/limits';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { brokerPassword, readNatsSecrets } from '@featuremesh/runtime/broker-secrets';
+import { systemClock } from '@featuremesh/runtime/clock';
+import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
+import { Health } from '@featuremesh/runtime/health';
+import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
+import { Lifecycle } from '@featuremesh/runtime/lifecycle';
+import { createLogger, type Logger } from '@featuremesh/runtime/logger';
+import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
+import { systemRandom } from '@featuremesh/runtime/random';
+import { publicKeyOf, readPrivateKey } from '@featuremesh/runtime/signing';
+import { systemTimer } from '@featuremesh/runtime/timer';
+import { JetStreamChangeLog } from './adapters/jetstream/jetstream-change-log.ts';
+import { LmdbOnlineStore } from './adapters/lmdb/lmdb-online-store.ts';
+import { LmdbRegistry } from './adapters/lmdb/lmdb-registry.ts';
+import { brokerUrl, listenAddress, parseServiceArguments, rosterOf, servicePaths } from './config.ts';
+import { LateIngest } from './http/late-ingest.ts';
+import { createRegionApp, type RegionApp } from './http/region-app.ts';
+import { registerRowsRoute } from './http/rows-route.ts';
+import { INGEST_LIMITS } from './ingest/ingest-limits.ts';
+import { IngestService } from './ingest/ingest-service.ts';
+import { LagTracker } from './ingest/lag-tracker.ts';
+import { Projector } from './ingest/projector.ts';
+
+/** How often readiness is judged. */
+const HEALTH_EVERY_MS = 250;
+
+/** Longest wait for the log and the slot: the sync agent makes the log once this process answers it. */
+const WRITES_START_TIMEOUT_MS = 150_000;
+
+/** Longest drain of writes: below the supervisor's patience. */
+const DRAIN_TIMEOUT_MS = 8_000;
+
+const machine = { clock: systemClock, timer: systemTimer, random: systemRandom };
+
+/** All that the parts of the process share. */
+interface Process {
+  readonly config: RegionConfig;
+  readonly slot: number;
+  readonly logger: Logger;
+  readonly metrics: PrometheusMetrics;
+  readonly health: Health;
+  readonly lifecycle: Lifecycle;
+  readonly registry: LmdbRegistry;
+  readonly store: LmdbOnlineStore;
+  /** Set once the log is there. */
+  readonly late: { ingest: LateIngest; lag?: LagTracker };
+}
+
+async function run(configPath: string, slot: number, logger: Logger): Promise<void> {
+  const config = loadRegionConfig(configPath);
+  if (config.tls !== undefined)
+    throw new ProblemError(problem('NOT_YET_SUPPORTED', '`tls` of the region service is not supported yet'));
+  const lifecycle = new Lifecycle({ logger, clock: systemClock, timer: systemTimer });
+  lifecycle.attach(process);
+  const { registry, store } = await openStorage(config, lifecycle);
+  const metrics = new PrometheusMetrics({ region: config.id, process: 'service', slot: String(slot) });
+  const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
+  const late = { ingest: new LateIngest() };
+  const shared: Process = { config, slot, logger, metrics, health, lifecycle, registry, store, late };
+  const app = await createApp(shared);
+  addHttp(shared, app);
+  addWrites(shared, app);
+  await lifecycle.start();
+  logger.info({ slot }, 'region service runs');
+}
+
+async function openStorage(
+  config: RegionConfig,
+  lifecycle: Lifecycle,
+): Promise<{ registry: LmdbRegistry; store: LmdbOnlineStore }> {
+  const paths = servicePaths(config);
+  for (const path of Object.values(paths)) await mkdir(path, { recursive: true });
+  const roster = rosterOf(config, publicKeyOf(readPrivateKey(config.keys.signing)));
+  const registry = LmdbRegistry.open({ path: paths.registry, roster, ...machine });
+  lifecycle.onStop('registry', () => registry.close());
+  const store = LmdbOnlineStore.open({ path: paths.online, maxTables: MAX_STORE_TABLES });
+  lifecycle.onStop('online store', () => store.close());
+  // What peers are told of this region; nothing is written where it is as before.
+  const home = config.id;
+  await registry.commit({
+    entries: [{ kind: 'region', home, sequence: 0, region: roster.self }],
+    actor: 'region service',
+    what: 'announce the region as configured',
+  });
+  return { registry, store };
+}
+
+async function createApp(shared: Process): Promise<RegionApp> {
+  const { config, logger, metrics, health, lifecycle, registry, store, late } = shared;
+  const app = await createRegionApp({
+    region: config.id,
+    registry,
+    store,
+    officers: config.officers,
+    internalToken: ensureInternalToken(config.keys.internal, systemRandom),
+    lagMs: peers => longestLag(peers.map(peer => late.lag?.lagMs(peer) ?? null)),
+    logger,
+    metrics,
+    health,
+    signal: lifecycle.signal,
+    routeState: () => (lifecycle.signal.aborted ? 'draining' : 'active'),
+    ...machine,
+  });
+  await registerRowsRoute(app.fastify, { ingest: late.ingest, callerOf: () => 'anonymous' });
+  return app;
+}
+
+/** One peer whose lag is unknown makes the lag of the copy unknown. */
+function longestLag(lags: readonly (number | null)[]): number | null {
+  return lags.reduce<number | null>((longest, lag) => (longest === null || lag === null ? null : Math.max(longest, lag)), 0);
+}
+
+function addHttp({ config, slot, health, lifecycle }: Process, app: RegionApp): void {
+  health.ready('registry');
+  lifecycle.add({ name: 'tables', start: () => app.tables.start(), stop: () => app.tables.stop() });
+  lifecycle.add({
+    name: 'http',
+    start: async () => {
+      await app.fastify.listen(listenAddress(config, slot));
+      health.ready('http');
+    },
+    stop: () => app.fastify.close(),
+  });
+}
+
+function addWrites(shared: Process, app: RegionApp): void {
+  const { config, slot, logger, metrics, lifecycle, registry, store, late } = shared;
+  lifecycle.add({
+    name: 'log and writes',
+    startTimeoutMs: WRITES_START_TIMEOUT_MS,
+    start: async () => {
+      const secrets = await readNatsSecrets(config.keys.natsSecrets);
+      const log = await JetStreamChangeLog.connect({
+        servers: brokerUrl(config),
+        user: 'service',
+        password: brokerPassword(secrets, 'service'),
+        slot,
+        logger,
+        timer: systemTimer,
+      });
+      lifecycle.onStop('log', () => log.close());
+      const lag = new LagTracker({ log, store, logger, ...machine });
+      late.lag = lag;
+      lifecycle.add({ name: 'lag tracker', start: () => lag.start(), stop: () => lag.stop() });
+      const { tables } = app;
+      const common = { registry, tables, store, log, slot, region: config.id, logger, metrics, ...machine };
+      const projector = new Projector(common);
+      lifecycle.add({ name: 'projector', start: () => projector.start(), stop: () => projector.stop() });
+      const ingest = new IngestService({ ...common, limits: INGEST_LIMITS });
+      lifecycle.add({
+        name: 'writes',
+        startTimeoutMs: WRITES_START_TIMEOUT_MS,
+        stopTimeoutMs: DRAIN_TIMEOUT_MS,
+        start: async () => {
+          await ingest.start();
+          late.ingest.provide(ingest);
+        },
+        stop: () => ingest.drain(),
+      });
+      const judge = systemTimer.every(HEALTH_EVERY_MS, () => judgeHealth(shared, app, { log, ingest }));
+      lifecycle.onStop('health', () => judge.stop());
+    },
+  });
+}
+
+function judgeHealth(
+  { health }: Process,
+  app: RegionApp,
+  { log, ingest }: { log: JetStreamChangeLog; ingest: IngestService },
+): void {
+  const note = (component: string, reason: string | undefined): void =>
+    reason === undefined ? health.ready(component) : health.notReady(component, reason);
+  const tables = app.tables.failure();
+  note('tables', tables === undefined ? undefined : `tables do not match the placements: ${tables}`);
+  note('log', log.isConnected() ? undefined : 'the broker does not answer');
+  note('writes', ingest.notReady());
+}
+
+const logger = createLogger({ process: 'service' });
+try {
+  const { configPath, slot } = parseServiceArguments(process.argv.slice(2));
+  await run(configPath, slot, logger.child({ slot, config: configPath }));
+} catch (error) {
+  const issues = error instanceof ProblemError ? error.problem.issues : undefined;
+  logger.error({ err: error, ...(issues === undefined ? {} : { issues }) }, 'the region service did not start');
+  // LMDB and the broker's client may still hold the process; a failed start ends it.
+  process.exit(1);
+}
