@@ -85,7 +85,7 @@ export class SupervisedChild {
     let reason = 'it has not answered yet';
     while (this.#around.clock.nowMs() < deadlineMs && !signal.aborted) {
       if (this.#state.phase === 'failed') return this.#state.reason;
-      if (this.#process !== undefined) {
+      if (this.pid !== undefined) {
         const why = await this.spec.notReady();
         if (why === undefined) {
           this.#everReady = true;
