@@ -5,7 +5,7 @@ import { assertSameShape } from './shapes.ts';
 import { countSchema } from './wire-primitives.ts';
 
 /** A parsed definition set as the CLI sends it. */
-export const definitionSetSchema = z.strictObject({
+const definitionSetSchema = z.strictObject({
   entities: z.array(entitySchema).max(1_000),
   groups: z.array(groupDefinitionSchema).max(1_000),
   services: z.array(serviceDefinitionSchema).max(1_000),
@@ -21,10 +21,10 @@ export const definitionsRequestSchema = z.strictObject({
 });
 
 /** What happens to one object. `unchanged`: as it is; `revision`: compatible; `version`: starts empty; `refused`: nothing is applied. */
-export const CHANGE_KINDS = ['create', 'revision', 'version', 'unchanged', 'refused'] as const;
+const CHANGE_KINDS = ['create', 'revision', 'version', 'unchanged', 'refused'] as const;
 
 /** One line of a plan. */
-export const definitionChangeSchema = z.strictObject({
+const definitionChangeSchema = z.strictObject({
   kind: z.enum(CHANGE_KINDS),
   object: z.strictObject({
     type: z.enum(['entity', 'group', 'service']),

@@ -33,7 +33,7 @@ export const policyPlanSchema = z.strictObject({
 });
 
 /** One policy as listed: `state` is judged now. */
-export const policyListItemSchema = z.strictObject({
+const policyListItemSchema = z.strictObject({
   record: policyRecordSchema,
   state: z.enum(['proposed', 'approved', 'in-force', 'expired', 'superseded']),
   approvals: z.int(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** The body of every error answer: RFC 9457 `application/problem+json` with the product's members; others ride along. */
-export const httpProblemSchema = z.looseObject({
+const httpProblemSchema = z.looseObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),

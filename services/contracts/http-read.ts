@@ -8,7 +8,7 @@ import { assertSameShape } from './shapes.ts';
 import { countSchema } from './wire-primitives.ts';
 
 /** The body of `POST /v1/online/read`, on regions and gateways, and the arguments of GraphQL's `online`. */
-export const onlineReadRequestSchema = z.strictObject({
+const onlineReadRequestSchema = z.strictObject({
   service: z.string().min(1).max(256).exactOptional(),
   features: z.array(z.string().min(1).max(256)).exactOptional(),
   keys: z.record(z.string(), z.unknown()),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { countSchema } from './wire-primitives.ts';
 
 /** One row of a JSON or NDJSON write; values are judged later, against the group's schema. */
-export const rowInputSchema = z.strictObject({
+const rowInputSchema = z.strictObject({
   key: z.record(z.string(), z.unknown()),
   eventTime: z.string(),
   createdTime: z.string().exactOptional(),

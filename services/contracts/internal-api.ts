@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { catalogueEntrySchema } from './catalogue-entry.ts';
-import { meshStateSchema } from './mesh-state.ts';
 import { countSchema } from './wire-primitives.ts';
 
 /** Query of `GET /internal/v1/mesh-state`: answers at once where the revision exceeds `after`, else after `waitMs`. */
@@ -9,16 +8,10 @@ export const meshStateQuerySchema = z.strictObject({
   waitMs: z.coerce.number().pipe(z.int().min(0).max(30_000)).default(0),
 });
 
-/** Answer of `GET /internal/v1/mesh-state`. */
-export const meshStateAnswerSchema = meshStateSchema;
-
 /** Query of `GET /internal/v1/own-entries`. */
 export const ownEntriesQuerySchema = z.strictObject({
   after: z.coerce.number().pipe(countSchema).default(0),
 });
-
-/** Answer of `GET /internal/v1/own-entries`: ascending by sequence. */
-export const ownEntriesAnswerSchema = z.strictObject({ entries: z.array(catalogueEntrySchema) });
 
 /** Body of `POST /internal/v1/entries`: what a peer told over CTL. Answer: 204. */
 export const importEntriesSchema = z.strictObject({

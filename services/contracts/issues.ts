@@ -7,7 +7,7 @@ export function issuesOf(error: z.ZodError): Issue[] {
 }
 
 /** `rows[3].key` from `['rows', 3, 'key']`; empty for the root. */
-export function pathText(path: readonly PropertyKey[]): string {
+function pathText(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
     return text === '' ? String(part) : `${text}.${String(part)}`;

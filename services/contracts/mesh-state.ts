@@ -37,7 +37,7 @@ const featureTypeSchema = z.discriminatedUnion('kind', [
 ]);
 
 /** A feature with its type taken apart. */
-export const featureSchema = z.strictObject({
+const featureSchema = z.strictObject({
   name: z.string(),
   type: featureTypeSchema,
   nullable: z.boolean(),
@@ -45,7 +45,7 @@ export const featureSchema = z.strictObject({
 });
 
 /** A join key. */
-export const joinKeySchema = z.strictObject({
+const joinKeySchema = z.strictObject({
   name: z.string(),
   type: z.enum(JOIN_KEY_TYPES),
   role: z.literal('region').exactOptional(),

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { instantSchema } from './shapes.ts';
 
 /** Where long work stands. `blocked` goes on by itself once its blockers are gone. */
-export const OPERATION_STATES = ['pending', 'running', 'blocked', 'done', 'failed', 'cancelled'] as const;
+const OPERATION_STATES = ['pending', 'running', 'blocked', 'done', 'failed', 'cancelled'] as const;
 
 /** Long work with an id, followed at `GET /v1/operations/{id}`. */
-export const operationSchema = z.strictObject({
+const operationSchema = z.strictObject({
   id: z.string(),
   kind: z.string(),
   state: z.enum(OPERATION_STATES),

@@ -15,7 +15,7 @@ export interface ParsedPolicy {
 }
 
 /** The instant that `effective.from` means where it is left out: in force as soon as approved. */
-export const ALWAYS_FROM = '1970-01-01T00:00:00Z';
+const ALWAYS_FROM = '1970-01-01T00:00:00Z';
 
 /**
  * Parses policies/*.yaml: a list of policies per file, defaults written out, the strictest of each field where one is left out.

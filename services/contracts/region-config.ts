@@ -87,7 +87,7 @@ const authSchema = z.discriminatedUnion('type', [
 ]);
 
 /** region.yaml as parsed; addresses are taken apart, defaults filled in, file names as written (relative to the file's folder). */
-export const regionConfigSchema = z.strictObject({
+const regionConfigSchema = z.strictObject({
   id: regionIdSchema,
   jurisdiction: name,
   cloud: name,

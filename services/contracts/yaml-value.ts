@@ -21,7 +21,7 @@ export interface SourceFile {
 }
 
 /** Bytes of one definition or policy file; a thousand groups fit. */
-export const MAX_SOURCE_FILE_BYTES = 4 * 1024 * 1024;
+const MAX_SOURCE_FILE_BYTES = 4 * 1024 * 1024;
 
 interface Origin {
   readonly file: string;

@@ -1,7 +1,7 @@
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Longest duration that definitions may name: about 270 years, safe in every sum of milliseconds. */
-export const MAX_DURATION_MS = 100_000 * UNIT_MS.d;
+const MAX_DURATION_MS = 100_000 * UNIT_MS.d;
 
 /** Milliseconds of a duration such as `500ms`, `30s`, `15m`, `36h`, `400d`; undefined where the text is none, or zero, or too long. */
 export function parseDuration(text: string): number | undefined {

@@ -22,10 +22,10 @@ const PLACES = [
 export const GENERATED_REGIONS: readonly RegionId[] = PLACES.map(([id]) => regionId(id));
 
 /** Jurisdictions of those regions. */
-export const GENERATED_JURISDICTIONS = ['US', 'EU', 'IN'] as const;
+const GENERATED_JURISDICTIONS = ['US', 'EU', 'IN'] as const;
 
 /** A region of a test mesh with made-up addresses. */
-export function testRegion(id: string, jurisdiction: string): RegionInfo {
+function testRegion(id: string, jurisdiction: string): RegionInfo {
   return {
     id: regionId(id),
     jurisdiction,
