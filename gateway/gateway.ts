@@ -197,6 +197,8 @@ export class Gateway {
     if (this.#draining) return { state: 'draining', weight: 0 };
     const others = this.#regions.endpoints().filter(({ region }) => region !== this.#options.region);
     const isolated = others.length > 0 && others.every(endpoint => endpoint.health() === 'down');
-    return isolated ? { state: 'isolated', weight: 50 } : { state: 'active', weight: 100 };
+    if (isolated) return { state: 'isolated', weight: 50 };
+    // With its own region service away it answers from other regions only.
+    return { state: 'active', weight: this.#replica.isFollowing() ? 100 : 50 };
   }
 }

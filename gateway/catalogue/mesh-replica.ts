@@ -7,8 +7,14 @@ import { MESH_STATE_RETRY_MS } from '../limits.ts';
 import { type MeshView, meshViewOf } from './mesh-view.ts';
 import type { SavedStateFile } from './saved-state.ts';
 
-/** Where states come from: answers with a state newer than `after`, or undefined when nothing changed within the wait. Throws on failure. */
-export type MeshStateSource = (after: number, signal: AbortSignal) => Promise<MeshState | undefined>;
+/**
+ * Where states come from. Without `after` the current state at once; else a state of another revision as soon as there is one, or
+ * undefined (or the same revision) where nothing changed within the wait. Throws on failure.
+ */
+export type MeshStateSource = (
+  after: number | undefined,
+  signal: AbortSignal,
+) => Promise<MeshState | undefined>;
 
 /** What a replica works with. */
 export interface MeshReplicaOptions {
@@ -77,31 +83,29 @@ export class MeshReplica {
   async #follow(): Promise<void> {
     const { signal } = this.#stopped;
     // The saved state's revision may be ahead of a registry that was replaced, so the first poll asks for whatever there is.
-    let after = 0;
+    let after: number | undefined;
     while (!signal.aborted) {
       try {
         const state = await this.#options.source(after, signal);
-        if (state !== undefined) after = state.revision;
-        this.#take(state);
+        const isNews = state !== undefined && state.revision !== after;
+        after = state?.revision ?? after;
+        this.#take(isNews ? state : undefined);
       } catch (error) {
         if (signal.aborted) return;
         if (this.#reachable) this.#options.log.warn({ err: error }, 'region service does not answer');
         this.#reachable = false;
-        after = 0;
+        after = undefined;
         await this.#options.timer.sleep(MESH_STATE_RETRY_MS, signal);
       }
     }
   }
 
   #take(state: MeshState | undefined): void {
-    const wasReachable = this.#reachable;
     this.#reachable = true;
     this.#confirmedAtMs = this.#options.clock.nowMs();
     if (state === undefined) return;
-    const known = this.#view?.state;
     this.#view = meshViewOf(state);
     this.#save(state);
-    if (known?.revision === state.revision && wasReachable) return;
     for (const listener of this.#listeners) listener(state);
   }
 

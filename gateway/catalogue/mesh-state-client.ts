@@ -29,11 +29,11 @@ export class MeshStateClient {
     });
   }
 
-  /** A state newer than `after`, or undefined where nothing changed within the wait. Throws where the service fails or answers for another region. */
+  /** The state as `MeshStateSource` promises. Throws where the service fails or answers for another region. */
   readonly next: MeshStateSource = async (after, signal) => {
     const answer = await this.#client.request({
       method: 'GET',
-      path: `/internal/v1/mesh-state?after=${after}&waitMs=${MESH_STATE_WAIT_MS}`,
+      path: `/internal/v1/mesh-state?after=${after ?? 0}&waitMs=${after === undefined ? 0 : MESH_STATE_WAIT_MS}`,
       headers: { authorization: `Bearer ${this.#options.token()}` },
       signal,
     });
@@ -47,7 +47,7 @@ export class MeshStateClient {
     const state = parseMeshState(JSON.parse(text), this.#options.region);
     if (state === undefined)
       throw new ProblemError(problem('CORRUPT_DATA', 'the mesh state is malformed or of another region'));
-    return state.revision > after ? state : undefined;
+    return state;
   };
 
   /** Closes the connection; a poll under way rejects. */

@@ -9,11 +9,11 @@ export type Composition =
   | { readonly kind: 'composed'; readonly sdl: string; readonly hints: readonly string[] }
   | { readonly kind: 'refused'; readonly errors: readonly string[] };
 
-/** Composes the two logical subgraphs (A7). Neither has an address: the gateway reaches both through data sources of its own. */
+/** Composes the two logical subgraphs (A7). Their addresses are names only: the gateway reaches both through data sources of its own. */
 export function composeSupergraph(sdl = { discovery: DISCOVERY_SDL, region: REGION_SDL }): Composition {
   const result = composeServices([
-    { name: DISCOVERY, typeDefs: parse(sdl.discovery) },
-    { name: REGION, typeDefs: parse(sdl.region) },
+    { name: DISCOVERY, url: 'in-process:discovery', typeDefs: parse(sdl.discovery) },
+    { name: REGION, url: 'by-reference:region', typeDefs: parse(sdl.region) },
   ]);
   if (result.errors !== undefined)
     return { kind: 'refused', errors: result.errors.map(error => error.message) };
