@@ -7,16 +7,16 @@ import type { Position } from '@featuremesh/domain/position';
 export interface RegionService {
   /** The state as soon as its revision exceeds `after`, or the present one after `waitMs`. */
   meshState(after: number, waitMs: number): Promise<MeshState>;
-  /** This region's own catalogue entries and approved policies with sequence above `after`, as they go to peers. */
+  /** This region's own catalogue entries and approved policies with sequence above `after`, ascending, as they go to peers. */
   ownEntries(after: number): Promise<readonly CatalogueEntry[]>;
   /** Hands over what a peer told; the service verifies signatures itself. */
   importEntries(peer: string, entries: readonly CatalogueEntry[]): Promise<void>;
-  /** Hands over that a peer confirmed its newest policy epoch (its clock). */
-  confirmPolicy(confirmation: { home: string; epoch: number; atMs: number }): Promise<void>;
+  /** A home region says that this policy epoch of its own is still the newest. */
+  confirmPolicy(confirmation: { home: string; epoch: number }): Promise<void>;
   /** Says that the broker now enforces the state of this revision, with the hash of what is running (R8). */
   enforced(report: { revision: number; hash: string }): Promise<void>;
   reportLinks(links: readonly LinkStatus[]): Promise<void>;
-  /** Winners of any origin in key order, as a feed chunk; the watermark vector comes with the first page (SnapshotSource, A5). */
+  /** Winners of any origin in key order, as a feed chunk, with the watermark vector as of the scan's first page (A5). */
   snapshotPage(request: {
     groupId: string;
     version: number;
@@ -28,8 +28,7 @@ export interface RegionService {
 /** One page of a snapshot. */
 export interface SnapshotPage {
   readonly body: Uint8Array;
-  readonly rows: number;
-  /** Base64url key to go on after; undefined at the end. */
+  /** Opaque text to go on after; absent at the end. */
   readonly next?: string;
   readonly watermarks: readonly Position[];
 }

@@ -1,3 +1,5 @@
+import type { Position } from '@featuremesh/domain/position';
+
 /** What a service process appends: one chunk of one group version, encoded by `domain/feed-chunk`. */
 export interface ChunkAppend {
   readonly groupId: string;
@@ -37,6 +39,8 @@ export interface ImportCursor {
   readonly feedEpoch: string;
   /** Appender slot → last origin FEED sequence that the batch covers. */
   readonly appenders: Readonly<Record<string, number>>;
+  /** Positions that are reached with this message: the vector of a finished snapshot. */
+  readonly watermarks?: readonly Position[];
   /** Exporter's clock when the batch left. */
   readonly sentAtMs: number;
 }

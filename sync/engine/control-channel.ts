@@ -1,0 +1,166 @@
+import { CONTROL_PROTOCOL_VERSION, type ControlMessage } from '@featuremesh/contracts/control-message';
+import type { RegionId } from '@featuremesh/domain/region-id';
+import type { Clock } from '@featuremesh/runtime/clock';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { CompiledPolicy } from '../policy-compiler/compile.ts';
+import type { OpenSnapshot } from '../ports/feed.ts';
+import type { LinkIn, LinkOut } from '../ports/link.ts';
+import type { RegionService } from '../ports/region-service.ts';
+import type { Exporter } from './exporter.ts';
+import type { Importer } from './importer.ts';
+import {
+  LOOP_WAIT_MS,
+  MAX_CONTROL_PENDING,
+  MAX_ENTRIES_PER_MESSAGE,
+  POLICY_CONFIRM_INTERVAL_MS,
+} from './limits.ts';
+
+/** Version of the control contract that `hello` names. */
+const CONTRACT_VERSION = 1;
+
+/** What a control channel works with. */
+export interface ControlParts {
+  readonly self: RegionId;
+  readonly peer: RegionId;
+  readonly out: LinkOut;
+  readonly link: LinkIn;
+  readonly service: RegionService;
+  readonly policy: () => CompiledPolicy;
+  readonly exporter: Exporter;
+  readonly importer: Importer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Both directions of control with one peer: own definitions and policy out, the peer's in, snapshot requests both ways (A5). */
+export class ControlChannel {
+  readonly #parts: ControlParts;
+  #toldThrough = 0;
+  #toldRevision = -1;
+  #confirmedAtMs = 0;
+
+  constructor(parts: ControlParts) {
+    this.#parts = parts;
+  }
+
+  /** Tells the peer what it lacks until the signal aborts. Everything is told again at the start of a session: entries are idempotent. */
+  async tell(signal: AbortSignal, wait: (ms: number) => Promise<void>): Promise<void> {
+    this.#toldThrough = 0;
+    this.#toldRevision = -1;
+    const { linkEpoch } = await this.#parts.out.head();
+    await this.#send({
+      kind: 'hello',
+      linkEpoch: linkEpoch === '' ? 'new' : linkEpoch,
+      contractVersion: CONTRACT_VERSION,
+    });
+    while (!signal.aborted) {
+      await this.#tellEntries();
+      await this.#confirmPolicy();
+      await wait(LOOP_WAIT_MS);
+    }
+  }
+
+  /** Handles what the peer tells until the signal aborts; `onQuiet` is called whenever nothing waits. */
+  async hear(signal: AbortSignal, onQuiet: () => void): Promise<void> {
+    while (!signal.aborted) {
+      const received = await this.#parts.link.nextControl(LOOP_WAIT_MS, signal);
+      if (received === undefined) {
+        onQuiet();
+        continue;
+      }
+      if (received.message === undefined) {
+        this.#parts.logger.warn(
+          { peer: this.#parts.peer },
+          'a control message of an unknown form was passed over',
+        );
+      } else {
+        await this.#handle(received.message);
+      }
+      received.ack();
+    }
+  }
+
+  /** Asks the peer for a snapshot. */
+  async requestSnapshot(
+    request: OpenSnapshot,
+    reason: 'gap' | 'broken-chain' | 'link-epoch' | 'operator',
+  ): Promise<void> {
+    await this.#send({
+      kind: 'snapshot-request',
+      requestId: request.requestId,
+      groups: request.groups as SnapshotGroups,
+      reason,
+    });
+  }
+
+  async #tellEntries(): Promise<void> {
+    const { policy, service } = this.#parts;
+    const { revision } = policy();
+    if (revision === this.#toldRevision) return;
+    const entries = await service.ownEntries(this.#toldThrough);
+    for (let at = 0; at < entries.length; at += MAX_ENTRIES_PER_MESSAGE) {
+      const some = entries.slice(at, at + MAX_ENTRIES_PER_MESSAGE);
+      await this.#send({
+        kind: 'catalogue',
+        entries: some as Extract<ControlMessage, { kind: 'catalogue' }>['entries'],
+      });
+      this.#toldThrough = Math.max(this.#toldThrough, ...some.map(entry => entry.sequence));
+    }
+    this.#toldRevision = revision;
+  }
+
+  async #confirmPolicy(): Promise<void> {
+    const { self, out, policy, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    if (Math.abs(nowMs - this.#confirmedAtMs) < POLICY_CONFIRM_INTERVAL_MS) return;
+    this.#confirmedAtMs = nowMs;
+    if ((await out.controlPending()) > MAX_CONTROL_PENDING) return;
+    await this.#send({ kind: 'policy-confirmed', home: self, epoch: policy().ownPolicyEpoch, atMs: nowMs });
+  }
+
+  async #handle(message: ControlMessage): Promise<void> {
+    const { peer, service, exporter, importer } = this.#parts;
+    switch (message.kind) {
+      case 'hello':
+        return;
+      case 'catalogue':
+        await service.importEntries(peer, message.entries as Parameters<RegionService['importEntries']>[1]);
+        return;
+      case 'policy-confirmed':
+        if (message.home === peer) await service.confirmPolicy({ home: message.home, epoch: message.epoch });
+        return;
+      case 'snapshot-request':
+        await this.#owe(message, exporter);
+        return;
+      case 'snapshot-declined':
+        if (message.reason !== 'busy') importer.declined(message.requestId);
+        return;
+    }
+  }
+
+  async #owe(
+    message: Extract<ControlMessage, { kind: 'snapshot-request' }>,
+    exporter: Exporter,
+  ): Promise<void> {
+    const link = this.#parts.policy().links.get(this.#parts.peer);
+    const permitted = message.groups.filter(group =>
+      link?.exports.some(rule => rule.groupId === group.groupId && rule.version === group.version),
+    );
+    const { requestId } = message;
+    if (permitted.length > 0 && exporter.snapshots.add({ requestId, groups: permitted })) return;
+    const reason = permitted.length === 0 ? 'not-permitted' : 'busy';
+    await this.#send({ kind: 'snapshot-declined', requestId, groups: message.groups, reason });
+  }
+
+  async #send(message: DistributiveOmit<ControlMessage, 'protocolVersion'>): Promise<void> {
+    await this.#parts.out.publishControl({
+      protocolVersion: CONTROL_PROTOCOL_VERSION,
+      ...message,
+    } as ControlMessage);
+  }
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+/** Ids were parsed where they entered; the wire schema's type is branded. */
+type SnapshotGroups = Extract<ControlMessage, { kind: 'snapshot-request' }>['groups'];

@@ -1,0 +1,103 @@
+import type { ExportedVersion } from '../policy-compiler/compile.ts';
+import type { FeedSource, FeedTail } from '../ports/feed.ts';
+import type { LinkOut } from '../ports/link.ts';
+
+interface Followed {
+  readonly tail: FeedTail;
+  shippedThrough: number;
+  savedThrough: number;
+}
+
+/**
+ * The tails of all groups that a link exports, in turn, with a stored cursor each. A cursor is saved after what it covers is in OUT,
+ * so that a crash ships again rather than skips; shipping again changes nothing (S2).
+ */
+export class GroupTails {
+  readonly #feed: FeedSource;
+  readonly #out: LinkOut;
+  readonly #followed = new Map<string, Followed>();
+  #overrun: { groupId: string; version: number }[] = [];
+  #turn = 0;
+
+  constructor(feed: FeedSource, out: LinkOut) {
+    this.#feed = feed;
+    this.#out = out;
+  }
+
+  /** Follows exactly the groups of these versions from now on; returns the groups that are no longer exported. */
+  async follow(exports: readonly ExportedVersion[]): Promise<readonly string[]> {
+    const wanted = new Set(exports.map(({ groupId }) => groupId));
+    const left = [...this.#followed.keys()].filter(groupId => !wanted.has(groupId));
+    for (const groupId of left) {
+      await this.#followed.get(groupId)?.tail.close();
+      this.#followed.delete(groupId);
+      await this.#out.saveCursor(groupId, { feedEpoch: '', sequence: 0 });
+    }
+    const fresh = [...wanted].filter(groupId => !this.#followed.has(groupId));
+    if (fresh.length > 0) await this.#begin(fresh, exports);
+    return left;
+  }
+
+  async #begin(groups: readonly string[], exports: readonly ExportedVersion[]): Promise<void> {
+    const cursors = await this.#out.cursors();
+    const firstHeld = await this.#feed.firstSequence();
+    for (const groupId of groups) {
+      const saved = cursors.get(groupId);
+      const through = saved?.feedEpoch === this.#feed.feedEpoch ? saved.sequence : 0;
+      const tail = await this.#feed.tail(groupId, through);
+      this.#followed.set(groupId, { tail, shippedThrough: through, savedThrough: through });
+      // What the log no longer holds can only come from the store (A2, retention).
+      if (firstHeld > through + 1)
+        this.#overrun.push(...exports.filter(version => version.groupId === groupId));
+    }
+  }
+
+  /** Group versions whose cursor lies behind what the log holds; each is named once. */
+  overrun(): readonly { groupId: string; version: number }[] {
+    const groups = this.#overrun;
+    this.#overrun = [];
+    return groups;
+  }
+
+  /** The next group with something to ship, in turn, so that a busy group does not starve the others. */
+  next(): FeedTail | undefined {
+    const tails = [...this.#followed.values()];
+    for (let step = 0; step < tails.length; step++) {
+      this.#turn = (this.#turn + 1) % tails.length;
+      const followed = tails[this.#turn];
+      if (followed?.tail.peek() !== undefined) return followed.tail;
+    }
+    return undefined;
+  }
+
+  /** Notes that the group is in OUT through this FEED sequence. */
+  shipped(groupId: string, sequence: number): void {
+    const followed = this.#followed.get(groupId);
+    if (followed !== undefined) followed.shippedThrough = sequence;
+  }
+
+  /** True where no followed group has an own chunk that is not in OUT, as of the call. */
+  async drained(): Promise<boolean> {
+    for (const { tail } of this.#followed.values()) {
+      if (!(await tail.drained())) return false;
+    }
+    return true;
+  }
+
+  /** Stores the cursors that moved. */
+  async saveCursors(): Promise<void> {
+    for (const [groupId, followed] of this.#followed) {
+      if (followed.shippedThrough === followed.savedThrough) continue;
+      await this.#out.saveCursor(groupId, {
+        feedEpoch: this.#feed.feedEpoch,
+        sequence: followed.shippedThrough,
+      });
+      followed.savedThrough = followed.shippedThrough;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { tail } of this.#followed.values()) await tail.close();
+    this.#followed.clear();
+  }
+}

@@ -1,0 +1,53 @@
+import { decodeLinkMessage } from '@featuremesh/contracts/link-batch-codec';
+import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import type { ImportAppend } from '../ports/feed.ts';
+import { type ImporterParts, judgeRows } from './importer.ts';
+import { MAX_HELD_PER_PASS } from './limits.ts';
+
+/** Stores what is released with the importer's present cursor. */
+export type ReleaseStore = (
+  message: Omit<ImportAppend, 'peer' | 'cursor' | 'expectedSequence'>,
+) => Promise<void>;
+
+/**
+ * Looks at the batches set aside and appends those that may be applied by now: their version became known, their event times came
+ * into bound. What policy refuses by now is removed. Poison stays for a person and for the snapshot that replaces it.
+ */
+export async function releaseHeld(
+  parts: ImporterParts,
+  store: ReleaseStore,
+): Promise<{ remaining: number; releasedRows: number }> {
+  const entries = await parts.sink.held(parts.peer, MAX_HELD_PER_PASS);
+  let remaining = 0;
+  let releasedRows = 0;
+  for (const entry of entries) {
+    if (entry.reason === 'poison') continue;
+    const decoded = decodeLinkMessage(entry.bytes);
+    if (!decoded.ok) continue;
+    const { envelope } = decoded.value;
+    const verdict = judgeRows(decoded.value, {
+      peer: parts.peer,
+      policy: parts.policy(),
+      nowMs: parts.clock.nowMs(),
+    });
+    if (verdict.kind === 'hold') {
+      remaining++;
+      continue;
+    }
+    if (verdict.kind === 'append' && verdict.rows.length > 0) {
+      await store({
+        rows: { groupId: envelope.groupId, version: envelope.version, body: encodeFeedChunk(verdict.rows) },
+        origin: envelope.origin,
+        feedEpoch: envelope.feedEpoch,
+        appenders: Object.fromEntries(
+          Object.entries(envelope.appenders).map(([slot, [, last]]) => [slot, last]),
+        ),
+        watermarks: envelope.snapshot?.watermarks ?? [],
+        sentAtMs: envelope.sentAtMs,
+      });
+      releasedRows += verdict.rows.length;
+    }
+    await entry.release();
+  }
+  return { remaining, releasedRows };
+}

@@ -1,0 +1,50 @@
+/** Bounds of the sync engine, each with its reason. */
+
+/** Longest that a missing batch is waited for before it counts as a gap: twice the broker's redelivery time. */
+export const GAP_PATIENCE_MS = 4_000;
+
+/** Batches kept aside while one before them is missing: the window of the link. */
+export const MAX_AHEAD_BATCHES = 64;
+
+/** Between two progress messages of an idle link; bounds how stale the known lag is. */
+export const PROGRESS_INTERVAL_MS = 500;
+
+/** Between two cursors stored for progress alone: each is a synced append. */
+export const IDLE_CURSOR_INTERVAL_MS = 10_000;
+
+/** Wait for the next message before the loop looks at its timers. */
+export const LOOP_WAIT_MS = 200;
+
+/** After an error a link session begins anew, no faster than this and no slower than that. */
+export const SESSION_BACKOFF_MS = { least: 200, most: 5_000 } as const;
+
+/** A snapshot of which nothing arrived for this long is asked for again. */
+export const SNAPSHOT_PATIENCE_MS = 30_000;
+
+/** Snapshots that wait at an exporter; more are declined as busy and asked for again. */
+export const MAX_QUEUED_SNAPSHOTS = 16;
+
+/** Snapshots that an importer may have open: the cursor's header stays small. */
+export const MAX_OPEN_SNAPSHOTS = 8;
+
+/** Held batches looked at in one pass. */
+export const MAX_HELD_PER_PASS = 64;
+
+/** Between two looks at held batches. */
+export const HELD_INTERVAL_MS = 1_000;
+
+/** Between two reads of how many batches wait for the peer, and two removals of what it has acknowledged. */
+export const PENDING_INTERVAL_MS = 250;
+export const TRIM_INTERVAL_MS = 5_000;
+
+/** Between two words to a peer that policy is unchanged. */
+export const POLICY_CONFIRM_INTERVAL_MS = 5_000;
+
+/** Control messages that may wait for a peer before nothing but what it lacks is added. */
+export const MAX_CONTROL_PENDING = 1_000;
+
+/** Catalogue entries of one control message. */
+export const MAX_ENTRIES_PER_MESSAGE = 50;
+
+/** Former link epochs that a cursor remembers: re-delivery does not reach further back than one or two. */
+export const MAX_RETIRED_EPOCHS = 4;
