@@ -64,7 +64,7 @@ export function runs(
 }
 
 /** Prints a problem: code, what happened, the places, what to do next. */
-export function showProblem(output: Output, what: Problem): void {
+function showProblem(output: Output, what: Problem): void {
   const next = nextStep(what.code);
   if (output.json) {
     output.error(

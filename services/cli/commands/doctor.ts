@@ -113,7 +113,7 @@ async function configFindings(run: CommandRun): Promise<readonly Finding[]> {
             ),
           ]
         : []),
-      ...(config.auth.type === 'none' ? [openFinding(config.id)] : []),
+      ...(config.auth.type === 'none' && !running ? [openFinding(config.id)] : []),
     ];
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;

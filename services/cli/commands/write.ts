@@ -80,7 +80,7 @@ export async function postRows(
 }
 
 /** A write's answer for a person. */
-export function drawWriteAnswer(answer: WriteAnswer): string {
+function drawWriteAnswer(answer: WriteAnswer): string {
   const head = `accepted ${answer.accepted}, duplicates ${answer.duplicates}, rejected ${answer.rejectedTotal}; online ${answer.online}`;
   const position = answer.position === null ? '' : `\nposition ${answer.position}`;
   if (answer.rejectedTotal === 0) return head + position;

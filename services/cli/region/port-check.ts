@@ -43,7 +43,7 @@ function isFree(wanted: WantedPort): Promise<boolean> {
 }
 
 /** Names the process that listens on a port, where the kernel lets this user see it. */
-export function portHolder(port: number): string | undefined {
+function portHolder(port: number): string | undefined {
   const inodes = listeningInodes(port);
   if (inodes.size === 0) return undefined;
   for (const pid of processIds()) {

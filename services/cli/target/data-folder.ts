@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Folder of the local mesh where nothing else was said. */
-export const DATA_FOLDER = '.featuremesh';
+const DATA_FOLDER = '.featuremesh';
 
 /** The repository or installation that this program belongs to. */
 export const installationRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');

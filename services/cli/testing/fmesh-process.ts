@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { systemRandom } from '@featuremesh/runtime/random';
 import { installationRoot } from '../target/data-folder.ts';
 
 /** What one run of `fmesh` gave. */
@@ -57,7 +58,7 @@ export function fmesh(args: readonly string[], cwd: string): Promise<FmeshResult
 /** A base from which the ten ports of a region are free at this moment. */
 export async function freePortBase(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    const base = 20_000 + Math.floor(Math.random() * 3_000) * 10;
+    const base = 20_000 + systemRandom.int(1_200) * 10;
     const free = await Promise.all(Array.from({ length: 10 }, (_, offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }
