@@ -51,9 +51,28 @@ export class WriteWorld {
     return this.#ids.get(name) ?? '';
   }
 
-  /** Takes every policy away, so that groups may be held in their home region only. */
-  withdrawPolicies(): void {
-    this.#state = { ...this.#state, revision: this.#state.revision + 1, policies: [] };
+  /** Retires a group, as a new state of the registry would. */
+  retire(name: string): void {
+    const groups = this.#state.groups.map(group =>
+      group.definition.name === name
+        ? { ...group, definition: { ...group.definition, state: 'retired' as const } }
+        : group,
+    );
+    this.#state = { ...this.#state, revision: this.#state.revision + 1, groups };
+  }
+
+  /** Lets policy permit a group in these regions only, whatever its definition asks. */
+  restrict(name: string, regions: readonly string[]): void {
+    const policies = this.#state.policies.map(policy =>
+      policy.document.name === `${name}-policy`
+        ? {
+            ...policy,
+            hash: `${policy.hash}-restricted`,
+            document: { ...policy.document, allowed: { regions: regions.map(regionId), jurisdictions: [] } },
+          }
+        : policy,
+    );
+    this.#state = { ...this.#state, revision: this.#state.revision + 1, policies };
   }
 
   /** Hides a table, as before the keeper has made it. */
