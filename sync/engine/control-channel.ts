@@ -127,7 +127,8 @@ export class ControlChannel {
         await service.importEntries(peer, message.entries as Parameters<RegionService['importEntries']>[1]);
         return;
       case 'policy-confirmed':
-        if (message.home === peer) await service.confirmPolicy({ home: message.home, epoch: message.epoch });
+        if (message.home === peer)
+          await service.confirmPolicy({ home: message.home, epoch: message.epoch, atMs: message.atMs });
         return;
       case 'snapshot-request':
         await this.#owe(message, exporter);

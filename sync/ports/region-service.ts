@@ -12,7 +12,7 @@ export interface RegionService {
   /** Hands over what a peer told; the service verifies signatures itself. */
   importEntries(peer: string, entries: readonly CatalogueEntry[]): Promise<void>;
   /** A home region says that this policy epoch of its own is still the newest. */
-  confirmPolicy(confirmation: { home: string; epoch: number }): Promise<void>;
+  confirmPolicy(confirmation: { home: string; epoch: number; atMs: number }): Promise<void>;
   /** Says that the broker now enforces the state of this revision, with the hash of what is running (R8). */
   enforced(report: { revision: number; hash: string }): Promise<void>;
   reportLinks(links: readonly LinkStatus[]): Promise<void>;

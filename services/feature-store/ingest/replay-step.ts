@@ -48,8 +48,12 @@ export class ReplaySteps {
    * known here: ask again later, the message must not be passed over. Throws CORRUPT_DATA for a body that is no chunk.
    */
   stepOf(message: LogMessage): BareStep | undefined {
-    if (message.groupId === CURSOR_TOKEN) return { table: NO_TABLE, rows: [] };
     const { source } = message;
+    if (message.groupId === CURSOR_TOKEN) {
+      // The last page of a snapshot may hold no rows and still say what the snapshot covers.
+      const positions = source.kind === 'in' ? (source.cursor.watermarks ?? []) : [];
+      return { table: NO_TABLE, rows: [], positions };
+    }
     const origin = source.kind === 'own' ? this.#region : regionId(source.cursor.origin);
     const holding = this.#groups.holding(message.groupId, message.version, origin);
     if (holding.kind === 'unknown') return undefined;
@@ -70,14 +74,15 @@ export class ReplaySteps {
   #positionsOf({ source, sequence, groupId }: LogMessage, origin: RegionId): readonly Position[] {
     if (source.kind === 'own')
       return [{ origin, feedEpoch: this.#feedEpoch, groupId, appender: source.slot, sequence }];
-    const { appenders, feedEpoch } = source.cursor;
-    return Object.entries(appenders).map(([appender, through]) => ({
+    const { appenders, feedEpoch, watermarks } = source.cursor;
+    const covered = Object.entries(appenders).map(([appender, through]) => ({
       origin,
       feedEpoch,
       groupId,
       appender: Number(appender),
       sequence: through,
     }));
+    return [...covered, ...(watermarks ?? [])];
   }
 
   #idempotencyOf(message: LogMessage, position: Position | undefined): IdempotencyRecord | undefined {

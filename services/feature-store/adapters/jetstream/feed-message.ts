@@ -1,3 +1,4 @@
+import { positionSchema } from '@featuremesh/contracts/wire-primitives';
 import { FEED_HEADERS, parseFeedSubject } from '@featuremesh/domain/subjects';
 import { z } from 'zod';
 import type { ImportCursor, LogMessage } from '../../ports/change-log.ts';
@@ -13,6 +14,7 @@ const importCursorSchema = z.object({
   origin: z.string(),
   feedEpoch: z.string(),
   appenders: z.record(z.string(), z.int().min(0)),
+  watermarks: z.array(positionSchema).exactOptional(),
   sentAtMs: z.number(),
 });
 
