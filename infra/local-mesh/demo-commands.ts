@@ -20,8 +20,8 @@ export function demoCommands(
     keys: { airport: ['SEA', 'DEN'] },
   };
   const pinned = {
-    features: ['us-west-2/traveller_profile:tier'],
-    keys: { traveller: 't-1', residence: 'us-west-2' },
+    features: ['traveller_profile:loyalty_tier'],
+    keys: { traveller: 't-2', residence: 'us-west-2' },
   };
   const graphql = {
     query:

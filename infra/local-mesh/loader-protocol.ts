@@ -28,10 +28,20 @@ export const loaderEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('offset'), text: z.string() }),
   /** `airport_profile` and the first 20,000 flights are readable. */
   z.object({ event: z.literal('ready') }),
-  /** Everything is loaded; figures ride along and are printed as they are. */
-  z.looseObject({ event: z.literal('loaded'), rows: z.number(), seconds: z.number(), rowsPerS: z.number() }),
+  /** Everything is loaded; more figures may ride along. */
+  z.looseObject({
+    event: z.literal('loaded'),
+    /** Flights read; each makes rows of two groups. */
+    flights: z.number(),
+    /** Feature rows accepted, and per second. */
+    rows: z.number(),
+    seconds: z.number(),
+    rowsPerS: z.number(),
+  }),
   /** From now on the following flights stream in as if they departed now. */
   z.looseObject({ event: z.literal('streaming') }),
+  /** Something that a person should know. */
+  z.object({ event: z.literal('note'), text: z.string() }),
 ]);
 
 /** What the loader reports. */

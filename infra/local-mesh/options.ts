@@ -17,7 +17,7 @@ export interface MeshOptions {
 /** First port of the first region where none is given. */
 export const DEFAULT_MESH_PORT_BASE = 7_400;
 /** Regions that a machine of a developer carries; names and jurisdictions are listed in region-names. */
-export const MAX_LOCAL_REGIONS = 10;
+const MAX_LOCAL_REGIONS = 10;
 /** Flights of the demo: half a million of the three million. */
 const DEFAULT_DEMO_ROWS = 500_000;
 const MAX_DEMO_ROWS = 2_900_000;

@@ -27,6 +27,7 @@ export class ProgressView {
         this.#progress(event);
         return;
       case 'offset':
+      case 'note':
         this.line(event.text);
         return;
       case 'ready':
@@ -34,7 +35,7 @@ export class ProgressView {
       case 'loaded':
         this.close();
         this.line(
-          `Loaded ${event.rows} flights in ${event.seconds.toFixed(1)} s (${Math.round(event.rowsPerS)} rows/s)`,
+          `Loaded ${event.flights} flights as ${event.rows} rows in ${event.seconds.toFixed(1)} s (${Math.round(event.rowsPerS)} rows/s)`,
         );
         return;
       case 'streaming':
