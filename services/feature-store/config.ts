@@ -70,7 +70,9 @@ export function listenAddress(config: RegionConfig, slot: number): ListenAddress
 
 const hostOf = ({ host }: ListenAddress): string => (host.includes(':') ? `[${host}]` : host);
 
-function namesOf(from: Pick<RegionConfig, 'id' | 'jurisdiction' | 'cloud' | 'publicUrl' | 'publicGatewayUrl'>) {
+function namesOf(
+  from: Pick<RegionConfig, 'id' | 'jurisdiction' | 'cloud' | 'publicUrl' | 'publicGatewayUrl'>,
+) {
   const { id, jurisdiction, cloud, publicUrl, publicGatewayUrl } = from;
   return { id, jurisdiction, cloud, publicUrl, publicGatewayUrl };
 }

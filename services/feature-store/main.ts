@@ -111,7 +111,10 @@ async function createApp(shared: Process): Promise<RegionApp> {
 
 /** One peer whose lag is unknown makes the lag of the copy unknown. */
 function longestLag(lags: readonly (number | null)[]): number | null {
-  return lags.reduce<number | null>((longest, lag) => (longest === null || lag === null ? null : Math.max(longest, lag)), 0);
+  return lags.reduce<number | null>(
+    (longest, lag) => (longest === null || lag === null ? null : Math.max(longest, lag)),
+    0,
+  );
 }
 
 function addHttp({ config, slot, health, lifecycle }: Process, app: RegionApp): void {
@@ -186,7 +189,10 @@ try {
   await run(configPath, slot, logger.child({ slot, config: configPath }));
 } catch (error) {
   const issues = error instanceof ProblemError ? error.problem.issues : undefined;
-  logger.error({ err: error, ...(issues === undefined ? {} : { issues }) }, 'the region service did not start');
+  logger.error(
+    { err: error, ...(issues === undefined ? {} : { issues }) },
+    'the region service did not start',
+  );
   // LMDB and the broker's client may still hold the process; a failed start ends it.
   process.exit(1);
 }

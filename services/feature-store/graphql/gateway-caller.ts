@@ -5,8 +5,8 @@ import type { Clock } from '@featuremesh/runtime/clock';
 import type { RegionTokenVerifier } from '@featuremesh/runtime/region-token';
 import type { ReadCaller } from '../serving/ticket-reader.ts';
 
-/** The hash that binds a gateway's token to the representations it asks for: SHA-256 hex of their JSON text. */
-export function representationsHash(representationsJson: string): string {
+/** Binds a gateway's token to the representations it asks for. */
+function representationsHash(representationsJson: string): string {
   return createHash('sha256').update(representationsJson).digest('hex');
 }
 
@@ -33,7 +33,8 @@ export class GatewayCallers {
     const { gatewayRegion, caller, deadlineMs, ticketHash } = claims.value;
     if (ticketHash !== representationsHash(representationsOf(request.body)))
       return fail(unauthenticated('the token was made for other tickets'));
-    if (deadlineMs < this.#clock.nowMs()) return fail(problem('DEADLINE_EXCEEDED', 'the deadline has passed'));
+    if (deadlineMs < this.#clock.nowMs())
+      return fail(problem('DEADLINE_EXCEEDED', 'the deadline has passed'));
     return ok({ ...caller, gatewayRegion });
   }
 }

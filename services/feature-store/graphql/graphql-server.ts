@@ -1,9 +1,11 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { unwrapResolverError } from '@apollo/server/errors';
-import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
-import { ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
-import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
-import { ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginInlineTraceDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import { REGION_SDL } from '@featuremesh/contracts/region-schema';
@@ -27,7 +29,10 @@ export interface GraphqlOptions extends RegionResolverOptions {
  * Serves the region contract at `POST /graphql`. Every answer carries `extensions.region`, so that a gateway can drop one
  * of another region. Without a verified gateway token each entity is refused; introspection is open.
  */
-export async function registerGraphql(fastify: FastifyInstance, options: GraphqlOptions): Promise<ApolloServer<RegionContext>> {
+export async function registerGraphql(
+  fastify: FastifyInstance,
+  options: GraphqlOptions,
+): Promise<ApolloServer<RegionContext>> {
   const server = new ApolloServer<RegionContext>({
     schema: buildSubgraphSchema([{ typeDefs: parse(REGION_SDL), resolvers: regionResolvers(options) }]),
     introspection: true,

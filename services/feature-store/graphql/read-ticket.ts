@@ -3,7 +3,7 @@ import type { ReadTicket } from '@featuremesh/domain/read-plan';
 import { z } from 'zod';
 
 /** A ticket as it arrives in a `FeatureMatrix` reference; the region parses it like any other input. */
-export const readTicketSchema = z.strictObject({
+const readTicketSchema = z.strictObject({
   g: z.string().regex(/^[a-z2-7]{16}$/),
   v: z.int().min(1),
   as: z.string().max(128).exactOptional(),

@@ -20,10 +20,18 @@ beforeAll(async () => {
       group('pinned'),
     ]),
   });
-  const shared = policy({ name: 'shared', egress: 'in-domain', readers: { jurisdictions: ['US', 'EU'], purposes: null } });
-  const proposed = await region.call('POST', '/v1/admin/policies/propose', { record: record(shared, ['ben', 'cleo']) });
+  const shared = policy({
+    name: 'shared',
+    egress: 'in-domain',
+    readers: { jurisdictions: ['US', 'EU'], purposes: null },
+  });
+  const proposed = await region.call('POST', '/v1/admin/policies/propose', {
+    record: record(shared, ['ben', 'cleo']),
+  });
   expect(proposed.body).toMatchObject({ policy: { state: 'in-force' } });
-  await region.put('delays', [{ key: { airport: 'ATL' }, eventTimeMs: region.nowMs() - 60_000, features: { mean: 4 } }]);
+  await region.put('delays', [
+    { key: { airport: 'ATL' }, eventTimeMs: region.nowMs() - 60_000, features: { mean: 4 } },
+  ]);
   await region.put('pinned', [{ key: { airport: 'ATL' }, eventTimeMs: 0, features: { mean: 5 } }]);
 });
 
@@ -75,7 +83,9 @@ describe('filling references', () => {
   });
 
   test('one refused entity leaves the others whole, with code and path', async () => {
-    const { body } = await ask([ticket('delays'), ticket('pinned'), ticket('delays')], { gateway: 'us-west-2' });
+    const { body } = await ask([ticket('delays'), ticket('pinned'), ticket('delays')], {
+      gateway: 'us-west-2',
+    });
     expect(body.data._entities.map((entity: unknown) => entity !== null)).toEqual([true, false, true]);
     expect(body.errors).toHaveLength(1);
     expect(body.errors[0]).toMatchObject({
@@ -124,7 +134,9 @@ describe('filling references', () => {
   });
 
   test('a slice tells rows, lag and freshness', async () => {
-    const { body } = await ask([{ __typename: 'FeatureSlice', region: 'us-east-1', group: region.group('delays').id }]);
+    const { body } = await ask([
+      { __typename: 'FeatureSlice', region: 'us-east-1', group: region.group('delays').id },
+    ]);
     expect(body.errors).toBeUndefined();
     const [slice] = body.data._entities;
     expect(slice).toMatchObject({ rows: 1, lagMs: 0 });
@@ -144,7 +156,10 @@ describe('gateway tokens', () => {
     const answer = await region.call('POST', '/graphql', body);
     expect(answer.status).toBe(200);
     expect(answer.body.data._entities).toEqual([null]);
-    expect(answer.body.errors[0]).toMatchObject({ path: ['_entities', 0], extensions: { code: 'UNAUTHENTICATED' } });
+    expect(answer.body.errors[0]).toMatchObject({
+      path: ['_entities', 0],
+      extensions: { code: 'UNAUTHENTICATED' },
+    });
     expect(answer.body.extensions).toEqual({ region: 'us-east-1' });
   });
 
@@ -170,7 +185,9 @@ describe('gateway tokens', () => {
       region: regionId('us-east-1'),
       clock: { nowMs: () => Date.now(), nowUs: () => BigInt(Date.now()) * 1_000n },
     });
-    const ticketHash = createHash('sha256').update(JSON.stringify([ticket('pinned')])).digest('hex');
+    const ticketHash = createHash('sha256')
+      .update(JSON.stringify([ticket('pinned')]))
+      .digest('hex');
     const claims = { caller: EVERYONE, deadlineMs: Date.now() + 2_000, ticketHash };
     const token = await signer.sign(claims, regionId('us-east-1'));
     const headers = { authorization: `Bearer ${token}` };
@@ -182,8 +199,13 @@ describe('gateway tokens', () => {
 
 describe('the endpoint', () => {
   test('introspection shows no root field beside those of federation, and an unknown field is INVALID_REQUEST', async () => {
-    const { body } = await region.call('POST', '/graphql', { query: '{__schema{queryType{fields{name}} mutationType{name}}}' });
-    expect(body.data.__schema.queryType.fields.map(({ name }: { name: string }) => name).sort()).toEqual(['_entities', '_service']);
+    const { body } = await region.call('POST', '/graphql', {
+      query: '{__schema{queryType{fields{name}} mutationType{name}}}',
+    });
+    expect(body.data.__schema.queryType.fields.map(({ name }: { name: string }) => name).sort()).toEqual([
+      '_entities',
+      '_service',
+    ]);
     expect(body.data.__schema.mutationType).toBeNull();
     const wrong = await region.call('POST', '/graphql', { query: '{nothing}' });
     expect(wrong.body.errors[0].extensions).toEqual({ code: 'INVALID_REQUEST', region: 'us-east-1' });

@@ -1,8 +1,8 @@
+import type { GraphQLResolverMap } from '@apollo/subgraph';
 import type { FeatureMatrix } from '@featuremesh/domain/online-answer';
 import { type Problem, problem } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Result } from '@featuremesh/domain/result';
-import type { GraphQLResolverMap } from '@apollo/subgraph';
 import { GraphQLError, GraphQLScalarType } from 'graphql';
 import type { SliceReader } from '../serving/slice-reader.ts';
 import type { ReadCaller, TicketReader } from '../serving/ticket-reader.ts';
@@ -40,7 +40,8 @@ export function regionResolvers(options: RegionResolverOptions): GraphQLResolver
         if (!parsed.success) throw refusal(problem('INVALID_REQUEST', 'the reference is malformed'), region);
         if (parsed.data.region !== region) throw refusal(otherRegion(parsed.data.region), region);
         const matrix = await tickets.read(parsed.data.read, asked);
-        if (matrix.statuses.includes('REFUSED') && matrix.problem !== undefined) throw refusedMatrix(matrix, region);
+        if (matrix.statuses.includes('REFUSED') && matrix.problem !== undefined)
+          throw refusedMatrix(matrix, region);
         return { ...matrix, read: parsed.data.read };
       },
     },

@@ -1,5 +1,5 @@
-import { formatFeatureType } from '@featuremesh/domain/feature-type';
 import type { CatalogueGroup, CatalogueService } from '@featuremesh/domain/feature-group';
+import { formatFeatureType } from '@featuremesh/domain/feature-type';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { FastifyInstance, FastifyRequest } from 'fastify';

@@ -33,21 +33,34 @@ describe('apply', () => {
   test('a nullable feature is a revision that old rows answer with null; a retyped one is a version that starts empty', async () => {
     await apply(definitions([group('delays', { features: { mean: 'float64?' } })]));
     await region.put('delays', [{ key: { airport: 'ATL' }, eventTimeMs: 0, features: { mean: 1.5 } }]);
-    const wider = await apply(definitions([group('delays', { features: { mean: 'float64?', p90: 'float64?' } })]));
+    const wider = await apply(
+      definitions([group('delays', { features: { mean: 'float64?', p90: 'float64?' } })]),
+    );
     expect(kinds(wider).delays).toBe('revision');
     await region.put('delays', [{ key: { airport: 'BOS' }, eventTimeMs: 0, features: { mean: 2, p90: 9 } }]);
-    const read = (features: string[]) => region.call('POST', '/v1/online/read', { features, keys: { airport: ['ATL', 'BOS'] } });
+    const read = (features: string[]) =>
+      region.call('POST', '/v1/online/read', { features, keys: { airport: ['ATL', 'BOS'] } });
     const { body } = await read(['delays:mean', 'delays:p90']);
     expect(body.results[0]).toMatchObject({
-      columns: [[1.5, 2], [null, 9]],
+      columns: [
+        [1.5, 2],
+        [null, 9],
+      ],
       statuses: ['PRESENT', ['NULL_VALUE', 'PRESENT']],
     });
     const retyped = await apply(definitions([group('delays', { features: { mean: 'string?' } })]));
     expect(kinds(retyped).delays).toBe('version');
-    expect(region.group('delays', 2)).toMatchObject({ id: region.group('delays', 1).id, revision: 1, aliases: ['latest'] });
+    expect(region.group('delays', 2)).toMatchObject({
+      id: region.group('delays', 1).id,
+      revision: 1,
+      aliases: ['latest'],
+    });
     expect(region.group('delays', 1).aliases).toEqual(['production']);
     expect((await read(['delays:mean'])).body.results[0]).toMatchObject({ version: 1, columns: [[1.5, 2]] });
-    expect((await read(['delays@v2:mean'])).body.results[0]).toMatchObject({ version: 2, statuses: ['NOT_FOUND'] });
+    expect((await read(['delays@v2:mean'])).body.results[0]).toMatchObject({
+      version: 2,
+      statuses: ['NOT_FOUND'],
+    });
   });
 
   test('omission never deletes; retiring is a step that keeps the definition', async () => {
@@ -55,7 +68,10 @@ describe('apply', () => {
     await apply(definitions([group('other')]));
     expect(region.group('delays').definition.state).toBe('active');
     const retired = await apply(definitions([group('delays', { state: 'retired' })]));
-    expect(retired.body.changes[1]).toMatchObject({ kind: 'revision', consequences: expect.arrayContaining(['no more rows are accepted']) });
+    expect(retired.body.changes[1]).toMatchObject({
+      kind: 'revision',
+      consequences: expect.arrayContaining(['no more rows are accepted']),
+    });
     expect(region.group('delays').definition.state).toBe('retired');
   });
 
@@ -66,18 +82,31 @@ describe('apply', () => {
     expect(plan.body.perRegion).toEqual([{ region: 'us-east-1', outcome: 'planned' }]);
     expect(plan.body.changes[1].consequences.join(' ')).toContain('policy does not allow eu-west-1');
     expect(region.registry.state().groups).toEqual([]);
-    expect((await region.call('POST', '/v1/admin/definitions/plan', { definitions: set })).body.changes).toHaveLength(2);
+    expect(
+      (await region.call('POST', '/v1/admin/definitions/plan', { definitions: set })).body.changes,
+    ).toHaveLength(2);
     expect(region.registry.state().revision).toBe(plan.body.revision);
   });
 
   test('a service freezes the versions that it resolved; another resolution is a new version', async () => {
-    const service = { name: 'model', homeRegion: regionId('us-east-1'), tags: [], features: [{ group: 'delays@latest', features: ['mean'] }] };
-    const set = (type: string) => definitions([group('delays', { features: { mean: type } })], { services: [service] });
+    const service = {
+      name: 'model',
+      homeRegion: regionId('us-east-1'),
+      tags: [],
+      features: [{ group: 'delays@latest', features: ['mean'] }],
+    };
+    const set = (type: string) =>
+      definitions([group('delays', { features: { mean: type } })], { services: [service] });
     expect(kinds(await apply(set('float64?'))).model).toBe('create');
     expect(kinds(await apply(set('float64?'))).model).toBe('unchanged');
     expect(kinds(await apply(set('string?'))).model).toBe('version');
-    const versions = region.registry.state().services.map(({ version, resolved }) => [version, resolved[0]?.groupVersion]);
-    expect(versions).toEqual([[1, 1], [2, 2]]);
+    const versions = region.registry
+      .state()
+      .services.map(({ version, resolved }) => [version, resolved[0]?.groupVersion]);
+    expect(versions).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
     const shown = await region.call('GET', '/v1/services/model@v1');
     expect(shown.body.resolved[0]).toMatchObject({ groupVersion: 1, features: ['mean'] });
   });
@@ -85,8 +114,15 @@ describe('apply', () => {
 
 describe('refusals', () => {
   test('another home is named with its address, and nothing of the set is applied', async () => {
-    const answer = await apply(definitions([group('delays'), group('theirs', { homeRegion: regionId('eu-west-1') })]));
-    expect([answer.status, answer.body.code, answer.body.home, answer.body.publicUrl]).toEqual([421, 'NOT_HOME', 'eu-west-1', 'http://eu-west-1.example']);
+    const answer = await apply(
+      definitions([group('delays'), group('theirs', { homeRegion: regionId('eu-west-1') })]),
+    );
+    expect([answer.status, answer.body.code, answer.body.home, answer.body.publicUrl]).toEqual([
+      421,
+      'NOT_HOME',
+      'eu-west-1',
+      'http://eu-west-1.example',
+    ]);
     expect(region.registry.state().groups).toEqual([]);
   });
 
@@ -96,7 +132,9 @@ describe('refusals', () => {
     const entity = await apply(definitions([group('a', { entities: ['ghost'] })]));
     expect([entity.status, entity.body.code]).toEqual([422, 'INVALID_DEFINITION']);
     expect(entity.body.issues[0].path).toMatch(/^featureGroups\[0\]/);
-    const mode = await apply(definitions([group('a', { sync: { mode: 'hub-and-spoke', regions: [regionId('us-east-1')] } })]));
+    const mode = await apply(
+      definitions([group('a', { sync: { mode: 'hub-and-spoke', regions: [regionId('us-east-1')] } })]),
+    );
     expect([mode.status, mode.body.code]).toEqual([501, 'NOT_YET_SUPPORTED']);
     expect(region.registry.state().groups).toEqual([]);
   });

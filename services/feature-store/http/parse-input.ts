@@ -7,6 +7,8 @@ export function parseInput<S extends z.ZodType>(schema: S, value: unknown, what 
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new ProblemError(
-    problem('INVALID_REQUEST', `${what} does not have the documented shape`, { issues: issuesOf(parsed.error) }),
+    problem('INVALID_REQUEST', `${what} does not have the documented shape`, {
+      issues: issuesOf(parsed.error),
+    }),
   );
 }

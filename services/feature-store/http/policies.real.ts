@@ -51,7 +51,13 @@ describe('default deny and four eyes', () => {
     const second = await approve(open, 'cleo');
     expect(second.body.policy).toMatchObject({ state: 'in-force', approvals: 2, record: { epoch: 1 } });
     expect(await placement()).toEqual(EVERYWHERE);
-    expect((await region.call('GET', '/internal/v1/own-entries', undefined, { authorization: 'Bearer internal-token-of-a-test-region' })).body.entries.filter(({ kind }: { kind: string }) => kind === 'policy')).toHaveLength(1);
+    expect(
+      (
+        await region.call('GET', '/internal/v1/own-entries', undefined, {
+          authorization: 'Bearer internal-token-of-a-test-region',
+        })
+      ).body.entries.filter(({ kind }: { kind: string }) => kind === 'policy'),
+    ).toHaveLength(1);
   });
 
   test('the same officer twice is one approval', async () => {
@@ -76,12 +82,22 @@ describe('default deny and four eyes', () => {
     const open = policy({ name: 'open' });
     await propose(open, { signatures: record(open, ['ben', 'cleo']).signatures });
     expect(await placement()).toEqual(EVERYWHERE);
-    const home = policy({ name: 'open', version: 2, allowed: { regions: [regionId('us-east-1')], jurisdictions: [] } });
+    const home = policy({
+      name: 'open',
+      version: 2,
+      allowed: { regions: [regionId('us-east-1')], jurisdictions: [] },
+    });
     expect((await propose(home)).body.plan).toMatchObject({ change: 'tightening', requiredApprovals: 1 });
-    expect((await approve(home, 'cleo')).body.policy).toMatchObject({ state: 'in-force', record: { epoch: 2 } });
+    expect((await approve(home, 'cleo')).body.policy).toMatchObject({
+      state: 'in-force',
+      record: { epoch: 2 },
+    });
     expect(await placement()).toEqual(['us-east-1']);
     const { body } = await region.call('GET', '/v1/admin/policies');
-    expect(body.policies.map(({ state }: { state: string }) => state).sort()).toEqual(['in-force', 'superseded']);
+    expect(body.policies.map(({ state }: { state: string }) => state).sort()).toEqual([
+      'in-force',
+      'superseded',
+    ]);
   });
 
   test('an approved loosening of a later date leaves things as they are until then (R5)', async () => {
@@ -143,12 +159,18 @@ describe('refusals', () => {
 
   test('a policy of another home, one that would empty a placement, and one of a later milestone are refused', async () => {
     const foreign = await propose(policy({ name: 'open', home: regionId('eu-west-1') }));
-    expect(foreign.body).toMatchObject({ code: 'NOT_HOME', home: 'eu-west-1', publicUrl: 'http://eu-west-1.example' });
+    expect(foreign.body).toMatchObject({
+      code: 'NOT_HOME',
+      home: 'eu-west-1',
+      publicUrl: 'http://eu-west-1.example',
+    });
     const empty = await propose(policy({ name: 'empty', allowed: { regions: [], jurisdictions: ['BR'] } }));
     expect([empty.status, empty.body.code]).toEqual([422, 'EMPTY_PLACEMENT']);
     const hidden = await propose(policy({ name: 'hidden', visibility: 'hidden' }));
     expect([hidden.status, hidden.body.code]).toEqual([501, 'NOT_YET_SUPPORTED']);
-    const nothing = await propose(policy({ name: 'nothing', select: { groups: [], tags: [], entities: [] } }));
+    const nothing = await propose(
+      policy({ name: 'nothing', select: { groups: [], tags: [], entities: [] } }),
+    );
     expect(nothing.body).toMatchObject({ code: 'INVALID_POLICY', issues: [{ path: 'select' }] });
   });
 });
@@ -172,18 +194,28 @@ describe('consequences', () => {
     const { id } = region.group('delays');
     const open = policy({ name: 'open' });
     await propose(open, { signatures: record(open, ['ben', 'cleo']).signatures });
-    const away = policy({ name: 'open', version: 2, allowed: { regions: [regionId('eu-west-1')], jurisdictions: [] } });
+    const away = policy({
+      name: 'open',
+      version: 2,
+      allowed: { regions: [regionId('eu-west-1')], jurisdictions: [] },
+    });
     await propose(away, { signatures: record(away, ['ben', 'cleo']).signatures });
     expect(await placement()).toEqual(['eu-west-1']);
     expect(region.app.tables.tableFor(id, 1)).toBeUndefined();
     expect(await region.store.listTables()).toEqual([]);
-    const read = await region.call('POST', '/v1/online/read', { features: ['delays:mean'], keys: { airport: 'ATL' } });
+    const read = await region.call('POST', '/v1/online/read', {
+      features: ['delays:mean'],
+      keys: { airport: 'ATL' },
+    });
     expect(read.status).toBeGreaterThanOrEqual(400);
     expect(read.body.results[0].statuses).toEqual(['REFUSED']);
     const back = policy({ name: 'open', version: 3 });
     await propose(back, { signatures: record(back, ['ben', 'cleo']).signatures });
     expect(region.app.tables.tableFor(id, 1)).toMatchObject({ generation: 2 });
-    const again = await region.call('POST', '/v1/online/read', { features: ['delays:mean'], keys: { airport: 'ATL' } });
+    const again = await region.call('POST', '/v1/online/read', {
+      features: ['delays:mean'],
+      keys: { airport: 'ATL' },
+    });
     expect(again.body.results[0].statuses).toEqual(['NOT_FOUND']);
   });
 
@@ -192,7 +224,11 @@ describe('consequences', () => {
       { key: { airport: 'OWN' }, eventTimeMs: 0, features: { mean: 1 } },
       { key: { airport: 'THEIRS' }, eventTimeMs: 0, features: { mean: 2 }, origin: 'eu-west-1' },
     ]);
-    const origin = policy({ name: 'origin', rows: 'origin', readers: { jurisdictions: null, purposes: ['operations'] } });
+    const origin = policy({
+      name: 'origin',
+      rows: 'origin',
+      readers: { jurisdictions: null, purposes: ['operations'] },
+    });
     await propose(origin, { signatures: record(origin, ['ben', 'cleo']).signatures });
     const body = { features: ['delays:mean'], keys: { airport: ['OWN', 'THEIRS'] } };
     const read = await region.call('POST', '/v1/online/read', { ...body, purpose: 'operations' });
@@ -208,6 +244,10 @@ describe('consequences', () => {
     await propose(open);
     await approve(open, 'ben');
     const { body } = await region.call('GET', '/v1/admin/audit');
-    expect(body.records.map(({ actor }: { actor: string }) => actor)).toEqual(['anonymous', 'officer ana', 'officer ben']);
+    expect(body.records.map(({ actor }: { actor: string }) => actor)).toEqual([
+      'anonymous',
+      'officer ana',
+      'officer ben',
+    ]);
   });
 });

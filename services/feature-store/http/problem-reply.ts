@@ -1,13 +1,13 @@
+import type { HttpProblem } from '@featuremesh/contracts/http-problem';
 import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
 import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
-import type { HttpProblem } from '@featuremesh/contracts/http-problem';
 import type { FastifyReply } from 'fastify';
 
 /** Media type of every error answer (RFC 9457). */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
 
 /** A problem as the body of an error answer; its extra members ride along. */
-export function problemBody({ code, detail, issues, extra }: Problem): HttpProblem {
+function problemBody({ code, detail, issues, extra }: Problem): HttpProblem {
   const { title, http, retryable } = ERRORS[code];
   return {
     ...extra,

@@ -41,7 +41,11 @@ beforeAll(async () => {
   expect(answer.body).toMatchObject({ perRegion: [{ region: 'us-east-1', outcome: 'applied' }] });
   const nowMs = region.nowMs();
   await region.put('delays', [
-    { key: { airport: 'ATL' }, eventTimeMs: nowMs - HOUR_MS, features: { mean: 4.5, count: '9007199254740993' } },
+    {
+      key: { airport: 'ATL' },
+      eventTimeMs: nowMs - HOUR_MS,
+      features: { mean: 4.5, count: '9007199254740993' },
+    },
     { key: { airport: 'BOS' }, eventTimeMs: nowMs - HOUR_MS, features: {} },
     { key: { airport: 'OLD' }, eventTimeMs: nowMs - 40 * HOUR_MS, features: { mean: 7, count: 1 } },
     { key: { airport: 'GONE' }, eventTimeMs: nowMs - HOUR_MS, deleted: true },
@@ -71,8 +75,20 @@ describe('statuses', () => {
     const [result] = body.results;
     expect(result.names).toEqual(['mean', 'count']);
     expect(result.columns[0]).toEqual([4.5, null, null, null, null]);
-    expect(result.statuses[0]).toEqual(['PRESENT', 'NULL_VALUE', 'NOT_FOUND', 'NOT_FOUND', 'OUTSIDE_MAX_AGE']);
-    expect(result.eventTimes.map((time: string | null) => time !== null)).toEqual([true, true, false, false, true]);
+    expect(result.statuses[0]).toEqual([
+      'PRESENT',
+      'NULL_VALUE',
+      'NOT_FOUND',
+      'NOT_FOUND',
+      'OUTSIDE_MAX_AGE',
+    ]);
+    expect(result.eventTimes.map((time: string | null) => time !== null)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      true,
+    ]);
     expect(result.source).toMatchObject({ region: 'us-east-1', replica: false, lagMs: 0 });
     expect(result.problem).toBeUndefined();
   });
@@ -91,7 +107,11 @@ describe('statuses', () => {
   test('a request shortens the max age but never lengthens it; includeStale shows the value under its status', async () => {
     const short = await read({ features: ['delays:mean'], keys: { airport: 'ATL' }, maxAgeMs: 60_000 });
     expect(short.body.results[0]).toMatchObject({ columns: [[null]], statuses: ['OUTSIDE_MAX_AGE'] });
-    const long = await read({ features: ['delays:mean'], keys: { airport: 'OLD' }, maxAgeMs: 1_000 * HOUR_MS });
+    const long = await read({
+      features: ['delays:mean'],
+      keys: { airport: 'OLD' },
+      maxAgeMs: 1_000 * HOUR_MS,
+    });
     expect(long.body.results[0]).toMatchObject({ columns: [[null]], statuses: ['OUTSIDE_MAX_AGE'] });
     const stale = await read({ features: ['delays:mean'], keys: { airport: 'OLD' }, includeStale: true });
     expect(stale.body.results[0]).toMatchObject({ columns: [[7]], statuses: ['OUTSIDE_MAX_AGE'] });
@@ -100,7 +120,10 @@ describe('statuses', () => {
   test('V5 a failing store is 503 STORE_UNAVAILABLE and UNAVAILABLE inside, never NOT_FOUND', async () => {
     region.failReads(true);
     try {
-      const { status, headers, body } = await read({ features: ['delays:mean'], keys: { airport: ['ATL', 'NONE'] } });
+      const { status, headers, body } = await read({
+        features: ['delays:mean'],
+        keys: { airport: ['ATL', 'NONE'] },
+      });
       expect(status).toBe(503);
       expect(headers.get('content-type')).toContain('application/problem+json');
       expect(body).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
@@ -123,15 +146,23 @@ describe('order and shape', () => {
   });
 
   test('V3 holds for any list of keys', async () => {
-    const names: Readonly<Record<string, string | null>> = { ATL: 'Atlanta', BOS: 'Boston', X: null, Y: null };
+    const names: Readonly<Record<string, string | null>> = {
+      ATL: 'Atlanta',
+      BOS: 'Boston',
+      X: null,
+      Y: null,
+    };
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.constantFrom(...Object.keys(names)), { minLength: 1, maxLength: 20 }), async asked => {
-        const { body } = await read({ features: ['profile:name'], keys: { airport: asked } });
-        const [result] = body.results;
-        const index: number[] = result.rowIndex ?? asked.map((_, i) => i);
-        expect(index.map(at => result.columns[0][at])).toEqual(asked.map(name => names[name]));
-        expect(new Set(asked).size).toBe(result.columns[0].length);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.constantFrom(...Object.keys(names)), { minLength: 1, maxLength: 20 }),
+        async asked => {
+          const { body } = await read({ features: ['profile:name'], keys: { airport: asked } });
+          const [result] = body.results;
+          const index: number[] = result.rowIndex ?? asked.map((_, i) => i);
+          expect(index.map(at => result.columns[0][at])).toEqual(asked.map(name => names[name]));
+          expect(new Set(asked).size).toBe(result.columns[0].length);
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -153,7 +184,10 @@ describe('order and shape', () => {
     });
     expect(status).toBe(200);
     const byRole = Object.fromEntries(
-      body.results.map((result: { as?: string; columns: unknown[][] }) => [result.as ?? '', result.columns[0]?.[0]]),
+      body.results.map((result: { as?: string; columns: unknown[][] }) => [
+        result.as ?? '',
+        result.columns[0]?.[0],
+      ]),
     );
     expect(byRole).toEqual({ '': 4.5, from: 'Atlanta', to: 'Boston' });
   });
@@ -161,7 +195,11 @@ describe('order and shape', () => {
   test('vectors come as arrays or as base64 of little-endian float32', async () => {
     const array = await read({ features: ['profile:embedding'], keys: { airport: 'ATL' } });
     expect(array.body.results[0].columns).toEqual([[[1, 2.5, -3]]]);
-    const text = await read({ features: ['profile:embedding'], keys: { airport: 'ATL' }, vectorsAs: 'base64f32' });
+    const text = await read({
+      features: ['profile:embedding'],
+      keys: { airport: 'ATL' },
+      vectorsAs: 'base64f32',
+    });
     const bytes = Buffer.from(text.body.results[0].columns[0][0], 'base64');
     expect([0, 4, 8].map(at => bytes.readFloatLE(at))).toEqual([1, 2.5, -3]);
   });
@@ -169,14 +207,39 @@ describe('order and shape', () => {
 
 describe('bad input', () => {
   test.each([
-    ['M9 unequal lengths', { features: ['routes:minutes'], keys: { origin: ['a', 'b'], destination: ['c', 'd', 'e'] } }, 'UNEQUAL_LENGTHS', 400],
-    ['service and features', { service: 'model', features: ['delays:mean'], keys: {} }, 'SERVICE_AND_FEATURES', 400],
+    [
+      'M9 unequal lengths',
+      { features: ['routes:minutes'], keys: { origin: ['a', 'b'], destination: ['c', 'd', 'e'] } },
+      'UNEQUAL_LENGTHS',
+      400,
+    ],
+    [
+      'service and features',
+      { service: 'model', features: ['delays:mean'], keys: {} },
+      'SERVICE_AND_FEATURES',
+      400,
+    ],
     ['unknown group', { features: ['nothing:x'], keys: { airport: 'ATL' } }, 'UNKNOWN_GROUP', 404],
     ['unknown feature', { features: ['delays:x'], keys: { airport: 'ATL' } }, 'UNKNOWN_FEATURE', 400],
     ['missing key part', { features: ['routes:minutes'], keys: { origin: 'ATL' } }, 'MISSING_KEY', 422],
-    ['wrong member', { features: ['delays:mean'], keys: { airport: 'ATL' }, maxAge: 3 }, 'INVALID_REQUEST', 400],
-    ['too many rows', { features: ['delays:mean'], keys: { airport: Array.from({ length: 1_001 }, (_, i) => `k${i}`) } }, 'TOO_MANY_ROWS', 400],
-    ['malformed position', { features: ['delays:mean'], keys: { airport: 'ATL' }, consistency: { after: 'x' } }, 'INVALID_POSITION', 400],
+    [
+      'wrong member',
+      { features: ['delays:mean'], keys: { airport: 'ATL' }, maxAge: 3 },
+      'INVALID_REQUEST',
+      400,
+    ],
+    [
+      'too many rows',
+      { features: ['delays:mean'], keys: { airport: Array.from({ length: 1_001 }, (_, i) => `k${i}`) } },
+      'TOO_MANY_ROWS',
+      400,
+    ],
+    [
+      'malformed position',
+      { features: ['delays:mean'], keys: { airport: 'ATL' }, consistency: { after: 'x' } },
+      'INVALID_POSITION',
+      400,
+    ],
   ])('%s', async (_, body, code, status) => {
     const answer = await read(body);
     expect({ status: answer.status, code: answer.body.code }).toEqual({ status, code });
@@ -190,7 +253,8 @@ describe('bad input', () => {
     expect([large.status, large.body.code]).toEqual([413, 'BODY_TOO_LARGE']);
     const unknown = await region.call('GET', '/v1/nothing?airport=ATL');
     expect([unknown.status, unknown.body.code]).toEqual([404, 'NOT_FOUND']);
-    for (const { body } of [malformed, large, unknown]) expect(JSON.stringify(body)).not.toMatch(/127\.0\.0\.1|at .*\.ts/);
+    for (const { body } of [malformed, large, unknown])
+      expect(JSON.stringify(body)).not.toMatch(/127\.0\.0\.1|at .*\.ts/);
   });
 
   test('no entity key reaches the log', async () => {

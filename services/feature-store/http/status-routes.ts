@@ -6,8 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
-import type { TicketReader } from '../serving/ticket-reader.ts';
 import type { CurrentView } from '../serving/state-view.ts';
+import type { TicketReader } from '../serving/ticket-reader.ts';
 
 /** A report older than this is no longer what the links are: the agent reports every second or two. */
 const REPORT_VALID_MS = 15_000;
@@ -42,7 +42,8 @@ function regionList(options: StatusRouteOptions): RegionList {
     regions: state.regions.map(region => {
       const ofPeer = links.filter(({ peer }) => peer === region.id);
       const link = ofPeer.find(({ direction }) => direction === 'in') ?? ofPeer[0] ?? null;
-      const health = region.id === state.region ? 'self' : link === null ? 'unknown' : link.connected ? 'up' : 'down';
+      const health =
+        region.id === state.region ? 'self' : link === null ? 'unknown' : link.connected ? 'up' : 'down';
       return { ...region, link, health };
     }),
   };

@@ -50,7 +50,10 @@ export class DefinitionDesk {
   }
 
   /** Applies a set, makes its tables, and waits until the broker accepts writes of it, within a bound that the answer names. */
-  async apply({ definitions, expectedRevision }: DefinitionsRequest, actor: string): Promise<DefinitionsAnswer> {
+  async apply(
+    { definitions, expectedRevision }: DefinitionsRequest,
+    actor: string,
+  ): Promise<DefinitionsAnswer> {
     const { registry, tables, enforcement } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       await registry.entries();
@@ -72,7 +75,9 @@ export class DefinitionDesk {
             {
               region: state.region,
               outcome: 'applied',
-              ...(enforced ? {} : { detail: 'the broker does not enforce it yet; writes may be refused meanwhile' }),
+              ...(enforced
+                ? {}
+                : { detail: 'the broker does not enforce it yet; writes may be refused meanwhile' }),
             },
           ],
         };
@@ -139,7 +144,8 @@ function consequencesOf({ placement, refusedRegions, action }: PlannedDefinition
   if (placement !== undefined) consequences.push(`rows may be held in ${placement.join(', ')}`);
   if (refusedRegions !== undefined && refusedRegions.length > 0)
     consequences.push(`policy does not allow ${refusedRegions.join(', ')}, which the definition asks for`);
-  if (action === 'version') consequences.push('the new version starts empty; `production` moves only by promote');
+  if (action === 'version')
+    consequences.push('the new version starts empty; `production` moves only by promote');
   if (action === 'retire') consequences.push('no more rows are accepted');
   return consequences;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import { Catalogue } from '@featuremesh/domain/catalogue-lookup';
 import { type DefinitionSet, validateDefinitions } from '@featuremesh/domain/definition-rules';
@@ -11,7 +12,6 @@ import { placementOf } from '@featuremesh/domain/placement';
 import { type Problem, problem } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
-import { isDeepStrictEqual } from 'node:util';
 import { planGroup } from './group-plan.ts';
 import { planService } from './service-plan.ts';
 
@@ -103,9 +103,7 @@ export function planDefinitions(
 }
 
 function notHome(set: DefinitionSet, state: MeshState): Problem | undefined {
-  const foreign = [...set.groups, ...set.services].find(
-    definition => definition.homeRegion !== state.region,
-  );
+  const foreign = [...set.groups, ...set.services].find(definition => definition.homeRegion !== state.region);
   if (foreign === undefined) return undefined;
   const home = state.regions.find(({ id }) => id === foreign.homeRegion);
   return problem('NOT_HOME', `${foreign.name} is at home in ${foreign.homeRegion}, this is ${state.region}`, {
@@ -146,9 +144,7 @@ function planEntity(definition: EntityDefinition, state: MeshState): PlannedDefi
 function groupsTouched(set: DefinitionSet, state: MeshState): readonly FeatureGroupDefinition[] {
   const catalogue = new Catalogue(state);
   const changed = new Set(
-    set.entities
-      .filter(entity => planEntity(entity, state).action === 'update')
-      .map(({ name }) => name),
+    set.entities.filter(entity => planEntity(entity, state).action === 'update').map(({ name }) => name),
   );
   const named = new Set(set.groups.map(({ name }) => name));
   const newest = new Map<string, CatalogueGroup>();

@@ -3,7 +3,7 @@ import type { Timer } from '@featuremesh/runtime/timer';
 import type { Registry } from '../ports/registry.ts';
 
 /** Longest wait for the sync agent: a broker reload takes well below a second, a restart of the agent some seconds. */
-export const ENFORCEMENT_WAIT_MS = 10_000;
+const ENFORCEMENT_WAIT_MS = 10_000;
 
 /** Pause between looks at the agent's last report. */
 const POLL_MS = 25;

@@ -2,7 +2,7 @@ import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { Officer, PolicyRecord } from '@featuremesh/domain/policy';
 import { type Problem, problem } from '@featuremesh/domain/problem';
-import { entryKey, entryName } from './entry-key.ts';
+import { entryName } from './entry-key.ts';
 import { previousVersion, weighApprovals } from './policy-verification.ts';
 
 /** An entry that was not taken over, and why. */
@@ -39,7 +39,8 @@ export function judgeImport(
   for (const entry of ordered(entries)) {
     const state = { ...world.state, groups: [...groups.values()], policies: [...policies.values()] };
     const wrong =
-      foreign(entry, world) ?? (entry.kind === 'policy' ? unapproved(entry.policy, { ...world, state }) : undefined);
+      foreign(entry, world) ??
+      (entry.kind === 'policy' ? unapproved(entry.policy, { ...world, state }) : undefined);
     if (wrong !== undefined) {
       refused.push({ kind: entry.kind, home: entry.home, name: entryName(entry), problem: wrong, entry });
       continue;
@@ -54,12 +55,13 @@ export function judgeImport(
 const policyKey = ({ document }: PolicyRecord): string =>
   `${document.home}/${document.name}/${document.version}`;
 
-/** Definitions first, then policies by version: a restriction of a group counts as one only where the group is known. */
+/**
+ * Definitions first, then policies in the order in which their home put them in force: whether one loosens or restricts was
+ * judged there with exactly those before it known.
+ */
 function ordered(entries: readonly CatalogueEntry[]): readonly CatalogueEntry[] {
-  const versionOf = (entry: CatalogueEntry) => (entry.kind === 'policy' ? entry.policy.document.version : 0);
-  return entries.toSorted(
-    (a, b) => versionOf(a) - versionOf(b) || (entryKey(a) < entryKey(b) ? -1 : 1),
-  );
+  const epochOf = (entry: CatalogueEntry) => (entry.kind === 'policy' ? entry.policy.epoch : 0);
+  return entries.toSorted((a, b) => epochOf(a) - epochOf(b));
 }
 
 function foreign(entry: CatalogueEntry, { peer, state }: ImportWorld): Problem | undefined {
@@ -75,7 +77,10 @@ function foreign(entry: CatalogueEntry, { peer, state }: ImportWorld): Problem |
 }
 
 /** A group id belongs to the home that drew it; another's would let a peer write into a table that is not its own. */
-function stolenId(groupId: string, { peer, state }: Pick<ImportWorld, 'peer' | 'state'>): Problem | undefined {
+function stolenId(
+  groupId: string,
+  { peer, state }: Pick<ImportWorld, 'peer' | 'state'>,
+): Problem | undefined {
   const holder = state.groups.find(({ id }) => id === groupId)?.definition.homeRegion;
   if (holder === undefined || holder === peer) return undefined;
   return problem('FORBIDDEN', `the group id that ${peer} uses belongs to ${holder}`);
@@ -97,7 +102,8 @@ function homeOf(entry: CatalogueEntry): string {
 }
 
 function unapproved(record: PolicyRecord, world: ImportWorld): Problem | undefined {
-  if (record.epoch <= 0) return problem('POLICY_NOT_APPROVED', 'the home region has not put the policy in force');
+  if (record.epoch <= 0)
+    return problem('POLICY_NOT_APPROVED', 'the home region has not put the policy in force');
   const approval = weighApprovals(record, previousVersion(record.document, world.state.policies), world);
   if (!approval.ok) return approval.problem;
   const { required, approvers, change } = approval.value;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError } from '@featuremesh/domain/problem';
@@ -34,12 +35,20 @@ export class EntryImporter {
 
   /** Judges and keeps entries of one peer; what is refused is logged, listed and returned, the rest is committed at once. */
   async take(peer: string, entries: readonly CatalogueEntry[]): Promise<readonly RefusedEntry[]> {
-    const held = [...this.#held.values()].filter(one => one.peer === peer).map(({ entry }) => entry);
+    const told = new Set(entries.map(entryKey));
+    const held = [...this.#held]
+      .filter(([key, one]) => one.peer === peer && !told.has(key))
+      .map(([, { entry }]) => entry);
     for (let attempt = 1; ; attempt += 1) {
       const known = await this.#registry.entries();
       const state = this.#registry.state();
       const policies = known.flatMap(entry => (entry.kind === 'policy' ? [entry.policy] : []));
-      const judged = judgeImport([...held, ...entries], { peer, state, policies, officers: this.#officers() });
+      const judged = judgeImport([...held, ...entries], {
+        peer,
+        state,
+        policies,
+        officers: this.#officers(),
+      });
       try {
         await this.#registry.commit({
           entries: judged.accepted,
@@ -65,13 +74,20 @@ export class EntryImporter {
     for (const entry of accepted) this.#held.delete(entryKey(entry));
     for (const one of refused) {
       const key = entryKey(one.entry);
-      const again = this.#held.has(key);
+      const again = isDeepStrictEqual(this.#held.get(key)?.entry, one.entry);
       if (one.problem.code === 'POLICY_NOT_APPROVED') this.#held.set(key, { peer, entry: one.entry });
       else this.#held.delete(key);
       if (again) continue;
       this.#listed = [...this.#listed, one].slice(-MAX_LISTED);
       this.#logger.warn(
-        { peer, kind: one.kind, name: one.name, code: one.problem.code, detail: one.problem.detail, security: true },
+        {
+          peer,
+          kind: one.kind,
+          name: one.name,
+          code: one.problem.code,
+          detail: one.problem.detail,
+          security: true,
+        },
         'an entry of a peer is refused',
       );
     }

@@ -35,7 +35,8 @@ export function planGroup(
   const keyChanges = joinKeyChanges(newest.joinKeys, keys.joinKeys);
   const schema = compatibility(newest.definition.features, definition.features);
   const reasons = [...keyChanges, ...schema.reasons];
-  if (keyChanges.length > 0 || schema.kind === 'version') return newVersion(definition, keys, newest, reasons);
+  if (keyChanges.length > 0 || schema.kind === 'version')
+    return newVersion(definition, keys, newest, reasons);
   const same = isDeepStrictEqual(newest.definition, definition) && newest.subject === keys.subject;
   if (same) {
     const { version, revision } = newest;
@@ -152,7 +153,16 @@ function newRevision(
 }
 
 function changedMembers(before: FeatureGroupDefinition, after: FeatureGroupDefinition): readonly string[] {
-  const members = ['description', 'owner', 'tags', 'inputs', 'maxAgeMs', 'retentionMs', 'sync', 'state'] as const;
+  const members = [
+    'description',
+    'owner',
+    'tags',
+    'inputs',
+    'maxAgeMs',
+    'retentionMs',
+    'sync',
+    'state',
+  ] as const;
   return members
     .filter(member => !isDeepStrictEqual(before[member], after[member]))
     .map(member => `${member} changes`);

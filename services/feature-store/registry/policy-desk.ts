@@ -53,41 +53,67 @@ export class PolicyDesk {
 
   /** Stores a signed proposal; the same one again answers as before. Approvals that it carries already count. */
   propose(record: PolicyRecord, actor: string): Promise<PolicyAnswer> {
-    return this.#change(`propose policy ${record.document.name} version ${record.document.version}`, actor, world => {
-      judged(record.document, world);
-      const known = find(world, record.document);
-      if (known !== undefined && known.hash !== record.hash)
-        throw superseded(`version ${record.document.version} exists with other content`);
-      const signatures = known?.signatures ?? record.signatures;
-      const proposal = this.#settled({ ...record, signatures, epoch: known?.epoch ?? 0 }, world);
-      if (record.epoch > 0 && proposal.epoch === 0)
-        throw new ProblemError(
-          problem('POLICY_NOT_APPROVED', 'the record claims to be in force but its approvals do not suffice'),
-        );
-      return proposal;
-    });
+    return this.#change(
+      `propose policy ${record.document.name} version ${record.document.version}`,
+      actor,
+      world => {
+        judged(record.document, world);
+        const known = find(world, record.document);
+        if (known !== undefined && known.hash !== record.hash)
+          throw superseded(`version ${record.document.version} exists with other content`);
+        const signatures = known?.signatures ?? record.signatures;
+        const proposal = this.#settled({ ...record, signatures, epoch: known?.epoch ?? 0 }, world);
+        if (record.epoch > 0 && proposal.epoch === 0)
+          throw new ProblemError(
+            problem(
+              'POLICY_NOT_APPROVED',
+              'the record claims to be in force but its approvals do not suffice',
+            ),
+          );
+        return proposal;
+      },
+    );
   }
 
   /** Adds an officer's approval; puts the policy in force once enough officers other than the proposer approved. */
   approve(
-    of: { readonly home: string; readonly name: string; readonly version: number; readonly signature: OfficerSignature },
+    of: {
+      readonly home: string;
+      readonly name: string;
+      readonly version: number;
+      readonly signature: OfficerSignature;
+    },
     actor: string,
   ): Promise<PolicyAnswer> {
-    return this.#change(`approve policy ${of.name} version ${of.version} by ${of.signature.officer}`, actor, world => {
-      const known = find(world, of);
-      if (known === undefined)
-        throw new ProblemError(problem('NOT_FOUND', `no policy ${of.name} version ${of.version} is proposed here`));
-      judged(known.document, world);
-      const wrong = signatureProblem(known.hash, of.signature, this.#options.officers());
-      if (wrong !== undefined) throw new ProblemError(wrong);
-      if (of.signature.act !== 'approve')
-        throw new ProblemError(problem('INVALID_SIGNATURE', 'the signature is over a proposal, not an approval'));
-      if (known.signatures.some(({ act, officer }) => act === 'propose' && officer === of.signature.officer))
-        throw new ProblemError(problem('FORBIDDEN', 'whoever proposed a policy may not approve it (four eyes)'));
-      const again = known.signatures.some(({ act, officer }) => act === 'approve' && officer === of.signature.officer);
-      if (again) return known;
-      return this.#settled({ ...known, signatures: [...known.signatures, of.signature] }, world);
-    });
+    return this.#change(
+      `approve policy ${of.name} version ${of.version} by ${of.signature.officer}`,
+      actor,
+      world => {
+        const known = find(world, of);
+        if (known === undefined)
+          throw new ProblemError(
+            problem('NOT_FOUND', `no policy ${of.name} version ${of.version} is proposed here`),
+          );
+        judged(known.document, world);
+        const wrong = signatureProblem(known.hash, of.signature, this.#options.officers());
+        if (wrong !== undefined) throw new ProblemError(wrong);
+        if (of.signature.act !== 'approve')
+          throw new ProblemError(
+            problem('INVALID_SIGNATURE', 'the signature is over a proposal, not an approval'),
+          );
+        if (
+          known.signatures.some(({ act, officer }) => act === 'propose' && officer === of.signature.officer)
+        )
+          throw new ProblemError(
+            problem('FORBIDDEN', 'whoever proposed a policy may not approve it (four eyes)'),
+          );
+        const again = known.signatures.some(
+          ({ act, officer }) => act === 'approve' && officer === of.signature.officer,
+        );
+        if (again) return known;
+        return this.#settled({ ...known, signatures: [...known.signatures, of.signature] }, world);
+      },
+    );
   }
 
   /** All policies known here, own and imported, with where they stand now. */
@@ -96,11 +122,7 @@ export class PolicyDesk {
     return world.records.map(record => this.#item(record, world));
   }
 
-  async #change(
-    what: string,
-    actor: string,
-    next: (world: World) => PolicyRecord,
-  ): Promise<PolicyAnswer> {
+  async #change(what: string, actor: string, next: (world: World) => PolicyRecord): Promise<PolicyAnswer> {
     const { registry, tables, enforcement } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       const world = await this.#world();
@@ -154,7 +176,9 @@ export class PolicyDesk {
       record: { ...record, document: mutable(record.document), signatures: [...record.signatures] },
       state: policyState(record, world.records, world.nowMs),
       approvals: approval.ok ? approval.value.approvers.length : 0,
-      requiredApprovals: approval.ok ? approval.value.required : policyImpact(record.document, world).requiredApprovals,
+      requiredApprovals: approval.ok
+        ? approval.value.required
+        : policyImpact(record.document, world).requiredApprovals,
     };
   }
 
@@ -177,7 +201,9 @@ function judged(document: PolicyDocument, world: World): PolicyPlan {
   const emptied = emptiedBy(plan);
   if (emptied.length > 0)
     throw new ProblemError(
-      problem('EMPTY_PLACEMENT', `no region could hold rows of ${emptied.join(', ')}`, { extra: { groups: emptied } }),
+      problem('EMPTY_PLACEMENT', `no region could hold rows of ${emptied.join(', ')}`, {
+        extra: { groups: emptied },
+      }),
     );
   return plan;
 }
@@ -191,7 +217,8 @@ function find(
   of: { readonly home: string; readonly name: string; readonly version: number },
 ): PolicyRecord | undefined {
   return world.records.find(
-    ({ document }) => document.home === of.home && document.name === of.name && document.version === of.version,
+    ({ document }) =>
+      document.home === of.home && document.name === of.name && document.version === of.version,
   );
 }
 

@@ -23,7 +23,10 @@ function selectionIssues({ select, home }: PolicyDocument): readonly Issue[] {
     issues.push({ path: 'select', message: 'selects nothing; name groups, tags or entities' });
   for (const [i, group] of select.groups.entries())
     if (!group.startsWith(`${home}/`))
-      issues.push({ path: `select.groups[${i}]`, message: `must be a group of ${home}, written ${home}/name` });
+      issues.push({
+        path: `select.groups[${i}]`,
+        message: `must be a group of ${home}, written ${home}/name`,
+      });
   for (const [i, tag] of select.tags.entries())
     if (!tag.startsWith('policy/'))
       issues.push({ path: `select.tags[${i}]`, message: 'policies select by tags under policy/ only' });

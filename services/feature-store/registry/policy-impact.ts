@@ -1,7 +1,7 @@
 import type { PolicyListItem, PolicyPlan } from '@featuremesh/contracts/admin-policies';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import type { PolicyDocument, PolicyRecord } from '@featuremesh/domain/policy';
 import { Placements } from '@featuremesh/domain/placement';
+import type { PolicyDocument, PolicyRecord } from '@featuremesh/domain/policy';
 import {
   allowedByDocument,
   comparePolicies,
@@ -38,7 +38,8 @@ export function policyImpact(
       },
     ];
   });
-  const wider = previous === undefined ? widerThanDefault(document, state) : widenings(previous, document, state);
+  const wider =
+    previous === undefined ? widerThanDefault(document, state) : widenings(previous, document, state);
   return {
     change,
     wider: change === 'loosening' ? [...wider] : [],
@@ -50,7 +51,9 @@ export function policyImpact(
 /** The groups that the document would leave without any region for their rows, by reference. */
 export function emptiedBy({ groups }: PolicyPlan): readonly string[] {
   return groups
-    .filter(({ placementBefore, placementAfter }) => placementBefore.length > 0 && placementAfter.length === 0)
+    .filter(
+      ({ placementBefore, placementAfter }) => placementBefore.length > 0 && placementAfter.length === 0,
+    )
     .map(({ group }) => group);
 }
 
@@ -88,6 +91,8 @@ function widerThanDefault(document: PolicyDocument, state: MeshState): readonly 
   return [
     ...(regions.length === 0 ? [] : [`regions added: ${regions.join(', ')}`]),
     ...(document.egress === 'local-only' ? [] : [`egress becomes ${document.egress}`]),
-    ...(document.readers.jurisdictions === null ? [] : ['readers are listed instead of following the placement']),
+    ...(document.readers.jurisdictions === null
+      ? []
+      : ['readers are listed instead of following the placement']),
   ];
 }

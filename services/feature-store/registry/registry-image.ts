@@ -1,6 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { RegionId } from '@featuremesh/domain/region-id';
-import { isDeepStrictEqual } from 'node:util';
 import { entryKey } from './entry-key.ts';
 
 /** All that a registry holds at one revision; immutable. */
@@ -14,7 +14,12 @@ export interface RegistryImage {
 }
 
 /** An empty registry. */
-export const EMPTY_IMAGE: RegistryImage = { revision: 0, ownSequence: 0, entries: new Map(), confirmedAtMs: {} };
+export const EMPTY_IMAGE: RegistryImage = {
+  revision: 0,
+  ownSequence: 0,
+  entries: new Map(),
+  confirmedAtMs: {},
+};
 
 /** What a change does to an image: the entries to write, and the image after them. */
 export interface ImageChange {

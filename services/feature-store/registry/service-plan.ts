@@ -31,7 +31,9 @@ export function planService(
     resolved.push(one.value);
   }
   const newest = state.services
-    .filter(known => known.definition.name === definition.name && known.definition.homeRegion === state.region)
+    .filter(
+      known => known.definition.name === definition.name && known.definition.homeRegion === state.region,
+    )
     .toSorted((a, b) => b.version - a.version)[0];
   const base = { kind: 'service', name: definition.name } as const;
   if (newest === undefined)

@@ -14,7 +14,11 @@ export class StateWaiter {
   #waiting = 0;
 
   /** All polls end when `signal` aborts. */
-  constructor(options: { registry: Pick<Registry, 'state' | 'onChange'>; timer: Timer; signal: AbortSignal }) {
+  constructor(options: {
+    registry: Pick<Registry, 'state' | 'onChange'>;
+    timer: Timer;
+    signal: AbortSignal;
+  }) {
     this.#registry = options.registry;
     this.#timer = options.timer;
     this.#signal = options.signal;

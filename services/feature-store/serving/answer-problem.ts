@@ -18,8 +18,7 @@ function isCandidates(value: unknown): value is readonly RedirectCandidate[] {
   return (
     Array.isArray(value) &&
     value.every(
-      item =>
-        typeof item === 'object' && item !== null && 'region' in item && 'publicGatewayUrl' in item,
+      item => typeof item === 'object' && item !== null && 'region' in item && 'publicGatewayUrl' in item,
     )
   );
 }

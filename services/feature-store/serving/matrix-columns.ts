@@ -1,5 +1,5 @@
-import type { RegionId } from '@featuremesh/domain/region-id';
 import { rowEventTimeMs, rowEventTimeUs, rowIsDeleted, rowOrigin } from '@featuremesh/domain/packed-row';
+import type { RegionId } from '@featuremesh/domain/region-id';
 import type { RowDecoder } from '@featuremesh/domain/row-decoder';
 import { formatTimestamp } from '@featuremesh/domain/timestamp';
 import type { ValueStatus } from '@featuremesh/domain/value-status';
@@ -28,7 +28,9 @@ export interface Columns {
 /** Decodes rows into columns with honest statuses: a deletion is NOT_FOUND, too old is withheld unless stale is asked for. */
 export function fillColumns(input: ColumnInput): Columns {
   const { rows, width, decoder } = input;
-  const columns: unknown[][] = Array.from({ length: width }, () => new Array<unknown>(rows.length).fill(null));
+  const columns: unknown[][] = Array.from({ length: width }, () =>
+    new Array<unknown>(rows.length).fill(null),
+  );
   const eventTimes = new Array<string | null>(rows.length).fill(null);
   const rowStatuses: ValueStatus[] = [];
   for (let at = 0; at < rows.length; at += 1) {

@@ -5,7 +5,7 @@ import type { Timer } from '@featuremesh/runtime/timer';
 import type { OnlineStore } from '../ports/online-store.ts';
 
 /** Longest wait for a position: below the gateway's deadline for a region, so that the answer says why. */
-export const POSITION_WAIT_MS = 1_500;
+const POSITION_WAIT_MS = 1_500;
 
 /** Pause between looks at the applied position; a local write is applied within a few of these. */
 const POSITION_POLL_MS = 5;

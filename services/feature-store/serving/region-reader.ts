@@ -52,7 +52,8 @@ export class RegionReader {
 
   async #part(part: PlannedRead, view: StateView, caller: ReadCaller): Promise<FeatureMatrix> {
     const self = view.state.region;
-    if (part.ticket === null || part.region !== self) return unread(part, elsewhere(part, view, this.#options.clock));
+    if (part.ticket === null || part.region !== self)
+      return unread(part, elsewhere(part, view, this.#options.clock));
     const matrix = await this.#options.tickets.read(part.ticket, caller);
     return {
       ...matrix,

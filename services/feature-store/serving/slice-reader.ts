@@ -1,10 +1,10 @@
-import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
 import { rowEventTimeMs, rowIsDeleted } from '@featuremesh/domain/packed-row';
-import { formatTimestamp } from '@featuremesh/domain/timestamp';
+import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
+import { formatTimestamp } from '@featuremesh/domain/timestamp';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
-import type { ReadCaller, Readable, TicketReader } from './ticket-reader.ts';
+import type { Readable, ReadCaller, TicketReader } from './ticket-reader.ts';
 
 /** Rows looked through for the newest event; a larger slice answers without freshness rather than slow everyone down. */
 const MAX_SCANNED_ROWS = 20_000;
@@ -48,7 +48,8 @@ export class SliceReader {
     const refused: Problem | undefined = tickets.judge(readable, { keys: {} }, caller);
     if (refused !== undefined) return fail(refused);
     const table = tableFor(readable.group.id, readable.group.version);
-    if (table === undefined) return fail(problem('STORE_UNAVAILABLE', 'the table of the group is not ready here'));
+    if (table === undefined)
+      return fail(problem('STORE_UNAVAILABLE', 'the table of the group is not ready here'));
     try {
       const rows = await store.countRows(table);
       return ok({ rows, freshness: await this.#freshness(table, rows), lagMs: this.#lagMs(readable) });

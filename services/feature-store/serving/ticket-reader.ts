@@ -186,7 +186,8 @@ export class TicketReader {
     const count = columns[0]?.[1].length ?? 0;
     if (columns.some(([, values]) => values.length !== count))
       return fail(problem('UNEQUAL_LENGTHS', 'the key arrays have different lengths'));
-    if (count > MAX_READ_ROWS) return fail(problem('TOO_MANY_ROWS', `at most ${MAX_READ_ROWS} rows in one read`));
+    if (count > MAX_READ_ROWS)
+      return fail(problem('TOO_MANY_ROWS', `at most ${MAX_READ_ROWS} rows in one read`));
     let encoder = this.#encoders.get(group);
     if (encoder === undefined) {
       encoder = new KeyEncoder(group.joinKeys);

@@ -1,11 +1,20 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
-import type { AuditRecord, Registry, SyncReports, TablePlacement } from '@featuremesh/feature-store/ports/registry';
+import type {
+  AuditRecord,
+  Registry,
+  SyncReports,
+  TablePlacement,
+} from '@featuremesh/feature-store/ports/registry';
 import { auditHash } from '@featuremesh/feature-store/registry/audit-chain';
 import { entryName } from '@featuremesh/feature-store/registry/entry-key';
 import { buildMeshState, type RegionRoster } from '@featuremesh/feature-store/registry/mesh-state-builder';
-import { changeImage, EMPTY_IMAGE, type RegistryImage } from '@featuremesh/feature-store/registry/registry-image';
+import {
+  changeImage,
+  EMPTY_IMAGE,
+  type RegistryImage,
+} from '@featuremesh/feature-store/registry/registry-image';
 import type { Clock } from '@featuremesh/runtime/clock';
 
 /** What the processes of one region share: the memory twin of the LMDB environment. */
@@ -113,7 +122,10 @@ export class MemoryRegistry implements Registry {
     const { revision } = this.#disk.image;
     if (expected === undefined || expected === revision) return;
     throw new ProblemError(
-      problem('CONCURRENT_CHANGE', `the registry is at revision ${revision}, the change was made for ${expected}`),
+      problem(
+        'CONCURRENT_CHANGE',
+        `the registry is at revision ${revision}, the change was made for ${expected}`,
+      ),
     );
   }
 }

@@ -18,7 +18,9 @@ export function feature(name: string, type: string): FeatureDefinition {
 /** A group over one entity of home us-east-1 with sensible defaults. */
 export function group(
   name: string,
-  more: Partial<Omit<FeatureGroupDefinition, 'features'>> & { features?: Readonly<Record<string, string>> } = {},
+  more: Partial<Omit<FeatureGroupDefinition, 'features'>> & {
+    features?: Readonly<Record<string, string>>;
+  } = {},
 ): FeatureGroupDefinition {
   const { features = { mean: 'float64?' }, ...rest } = more;
   const homeRegion = rest.homeRegion ?? regionId('us-east-1');
@@ -38,7 +40,10 @@ export function group(
 /** A definition set whose entities are given as name → join keys. */
 export function definitions(
   groups: readonly FeatureGroupDefinition[],
-  more: { entities?: Readonly<Record<string, readonly JoinKey[]>>; services?: DefinitionSet['services'] } = {},
+  more: {
+    entities?: Readonly<Record<string, readonly JoinKey[]>>;
+    services?: DefinitionSet['services'];
+  } = {},
 ): DefinitionSet {
   const entities = more.entities ?? { airport: [{ name: 'airport', type: 'string' }] };
   return {

@@ -1,0 +1,194 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
+import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
+import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
+import { systemRandom } from '@featuremesh/runtime/random';
+import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
+import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
+import { freePort } from '@featuremesh/testkit/broker/free-port';
+import { definitions, group } from '@featuremesh/testkit/region/test-definitions';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const READY_WITHIN_MS = 30_000;
+
+interface Service {
+  readonly url: string;
+  readonly child: ChildProcess;
+  readonly log: string[];
+}
+
+let folder: string;
+let broker: FeedBroker;
+let token: string;
+let services: Service[];
+let basePort: number;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fm service '));
+  broker = await FeedBroker.start(await locateNatsServer(), 'without FEED');
+  basePort = await freePort();
+  token = await writeRegion();
+  services = [start(0), start(1)];
+});
+
+afterAll(async () => {
+  for (const { child } of services) child.kill('SIGKILL');
+  await broker.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function writeRegion(): Promise<string> {
+  const keys = join(folder, 'keys');
+  await mkdir(keys);
+  await chmod(keys, 0o700);
+  writePrivateKey(join(keys, 'signing.pem'), generateSigningKey().privateKeyPem);
+  await ensureNatsSecrets(join(keys, 'nats.json'), systemRandom);
+  const url = `http://127.0.0.1:${basePort}`;
+  await writeFile(
+    join(folder, 'region.yaml'),
+    `id: us-east-1
+jurisdiction: US
+cloud: test
+listen: {http: "127.0.0.1:${basePort}", gateway: "127.0.0.1:${await freePort()}", sync: "127.0.0.1:${await freePort()}"}
+publicUrl: ${url}
+publicGatewayUrl: ${url}
+services: 2
+nats: {url: "${broker.url}"}
+`,
+  );
+  return ensureInternalToken(join(keys, 'internal.token'), systemRandom);
+}
+
+function start(slot: number): Service {
+  const main = new URL('./main.ts', import.meta.url).pathname;
+  const args = [main, '--config', join(folder, 'region.yaml'), '--slot', String(slot)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const log: string[] = [];
+  child.stderr?.on('data', bytes => log.push(String(bytes)));
+  return { url: `http://127.0.0.1:${basePort + (slot === 0 ? 0 : 5 + slot)}`, child, log };
+}
+
+interface Answer {
+  readonly status: number;
+  /** What JSON.parse gives: the tests look into answers of every shape. */
+  readonly body: ReturnType<typeof JSON.parse>;
+}
+
+async function call(
+  service: Service,
+  method: string,
+  path: string,
+  sent?: unknown,
+  internal = false,
+): Promise<Answer> {
+  const answer = await fetch(`${service.url}${path}`, {
+    method,
+    headers: {
+      ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(internal ? { authorization: `Bearer ${token}` } : {}),
+    },
+    ...(sent === undefined ? {} : { body: JSON.stringify(sent) }),
+  });
+  const text = await answer.text();
+  return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text) : text };
+}
+
+async function until(service: Service, path: string, status: number): Promise<void> {
+  const untilMs = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    const answer = await call(service, 'GET', path).catch(() => undefined);
+    if (answer?.status === status) return;
+    if (Date.now() > untilMs)
+      throw new Error(
+        `${path} is ${answer?.status}: ${JSON.stringify(answer?.body)}\n${service.log.join('')}`,
+      );
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}
+
+const pair = (): [Service, Service] => {
+  const [one, two] = services;
+  if (one === undefined || two === undefined) throw new Error('two services run');
+  return [one, two];
+};
+
+test('answers the sync agent before there is a log, and refuses writes until there is one', async () => {
+  const [one, two] = pair();
+  await until(one, '/health/live', 200);
+  await until(two, '/health/live', 200);
+  const state = await call(one, 'GET', '/internal/v1/mesh-state?after=0&waitMs=0', undefined, true);
+  expect(state.body).toMatchObject({ region: 'us-east-1', regions: [{ id: 'us-east-1' }] });
+  expect((await call(one, 'GET', '/internal/v1/mesh-state')).status).toBe(401);
+  const ready = await call(one, 'GET', '/health/ready');
+  expect([ready.status, ready.body.components.log.ready]).toEqual([503, false]);
+  const write = await call(one, 'POST', '/v1/groups/delays/rows', { rows: [] });
+  expect([write.status, write.body.code]).toEqual([503, 'LOG_UNAVAILABLE']);
+  await broker.createFeed();
+  await until(one, '/health/ready', 200);
+  await until(two, '/health/ready', 200);
+  expect((await call(one, 'GET', '/health/route')).body).toEqual({ state: 'active', weight: 100 });
+});
+
+test('apply waits for the agent to enforce the revision, and both processes serve what either wrote', async () => {
+  const [one, two] = pair();
+  let answered = false;
+  const applying = call(one, 'POST', '/v1/admin/definitions', {
+    definitions: definitions([group('delays')]),
+  }).then(answer => {
+    answered = true;
+    return answer;
+  });
+  const seen = await call(two, 'GET', '/internal/v1/mesh-state?after=1&waitMs=5000', undefined, true);
+  expect(seen.body.groups).toHaveLength(1);
+  expect(answered).toBe(false);
+  // The other process is told, as an agent might that reaches it first.
+  await call(two, 'POST', '/internal/v1/enforced', { revision: seen.body.revision, hash: 'h' }, true);
+  const applied = await applying;
+  expect(applied.body.perRegion).toEqual([{ region: 'us-east-1', outcome: 'applied' }]);
+
+  const eventTime = new Date().toISOString();
+  for (const [i, service] of pair().entries()) {
+    const rows = [{ key: { airport: `A${i}` }, eventTime, features: { mean: i } }];
+    const write = await call(service, 'POST', '/v1/groups/delays/rows', { rows });
+    expect(write.body).toMatchObject({ accepted: 1, online: 'APPLIED' });
+    const other = services[1 - i] ?? service;
+    const after = {
+      features: ['delays:mean'],
+      keys: { airport: `A${i}` },
+      consistency: { after: write.body.position },
+    };
+    const read = await call(other, 'POST', '/v1/online/read', after);
+    expect(read.body.results[0]).toMatchObject({ columns: [[i]], statuses: ['PRESENT'] });
+  }
+});
+
+test('metrics count what was answered, and the log holds no key', async () => {
+  const [one] = pair();
+  const metrics = await call(one, 'GET', '/metrics');
+  expect(metrics.body).toContain('featuremesh_rows_accepted_total');
+  expect(metrics.body).toMatch(/featuremesh_mesh_state_revision\{.*\} [1-9]/);
+  expect(one.log.join('')).not.toContain('A0');
+});
+
+test('a killed process comes back with everything; SIGTERM ends both cleanly', async () => {
+  const [one, two] = pair();
+  const killed = new Promise(resolve => two.child.once('exit', resolve));
+  two.child.kill('SIGKILL');
+  await killed;
+  services[1] = start(1);
+  const [, again] = pair();
+  await until(again, '/health/ready', 200);
+  const read = await call(again, 'POST', '/v1/online/read', {
+    features: ['delays:mean'],
+    keys: { airport: ['A0', 'A1'] },
+  });
+  expect(read.body.results[0]).toMatchObject({ columns: [[0, 1]], statuses: ['PRESENT'] });
+  for (const { child, log } of [one, again]) {
+    const ended = new Promise(resolve => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    expect(await ended, log.join('')).toBe(0);
+  }
+});
