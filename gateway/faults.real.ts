@@ -135,7 +135,7 @@ describe('one region down', () => {
   test('all regions down: parts with problems, never NOT_FOUND (V5), and discovery goes on', async () => {
     await Promise.all([...mesh.stubs.values()].map(stub => stub.stop()));
     const { json } = await mesh.graphql(ONLINE, REQUEST);
-    expect(json.data.online.results.map((result: { statuses: string[] }) => result.statuses)).toEqual([
+    expect(json.data.online.results.map(result => result.statuses)).toEqual([
       ['UNAVAILABLE'],
       ['UNAVAILABLE'],
       ['UNAVAILABLE'],

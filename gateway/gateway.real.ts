@@ -74,7 +74,7 @@ describe('a gateway with three regions', () => {
     const overHttp = await mesh.read(request);
     const overGraphql = await mesh.graphql(ONLINE, request);
     expect(overHttp.status).toBe(200);
-    const plain = overGraphql.json.data.online.results.map((result: Record<string, unknown>) =>
+    const plain = overGraphql.json.data.online.results.map(result =>
       Object.fromEntries(Object.entries(result).filter(([, value]) => value !== null)),
     );
     expect(overHttp.json).toEqual({ rows: 2, results: plain });
@@ -83,12 +83,7 @@ describe('a gateway with three regions', () => {
   test('rows of a region-valued key go to the region that each names, and to no other', async () => {
     const keys = { traveller: ['t1', 't2', 't3'], residence: ['eu-west-1', 'us-east-1', 'eu-west-1'] };
     const { json } = await mesh.read({ features: ['traveller:a'], keys });
-    const byRegion = Object.fromEntries(
-      json.results.map((result: { region: string; rowIndex: number[]; columns: string[][] }) => [
-        result.region,
-        result,
-      ]),
-    );
+    const byRegion = Object.fromEntries(json.results.map(result => [result.region, result]));
     expect(byRegion['eu-west-1']).toMatchObject({
       rowIndex: [0, -1, 1],
       columns: [['eu-west-1 a eu-west-1+t1', 'eu-west-1 a eu-west-1+t3']],
@@ -188,11 +183,7 @@ describe('a gateway with three regions', () => {
     }`);
     expect(json.errors).toBeUndefined();
     const { data } = json;
-    expect(data.regions.map((region: { id: string }) => region.id)).toEqual([
-      'eu-west-1',
-      'us-east-1',
-      'us-west-2',
-    ]);
+    expect(data.regions.map(region => region.id)).toEqual(['eu-west-1', 'us-east-1', 'us-west-2']);
     expect(data.tagged.nodes).toEqual([
       {
         name: 'delays',
@@ -203,7 +194,8 @@ describe('a gateway with three regions', () => {
         ],
       },
     ]);
-    const names = (page: { nodes: { name: string }[] }) => page.nodes.map(node => node.name);
+    const names = (page: { readonly nodes: readonly { readonly name: string }[] }) =>
+      page.nodes.map(node => node.name);
     expect([names(data.owned), names(data.text), names(data.entity)]).toEqual([
       ['pinned'],
       ['delays'],

@@ -64,7 +64,7 @@ export class Gateway {
   private constructor(options: GatewayOptions) {
     const { region, clock, timer, log } = options;
     this.#options = options;
-    this.#regions = new RegionTable({ region, ownServiceUrl: options.ownServiceUrl, clock });
+    this.#regions = new RegionTable({ region, ownServiceUrl: options.ownServiceUrl, clock, timer });
     this.#replica = new MeshReplica({
       region,
       source: options.meshStates,

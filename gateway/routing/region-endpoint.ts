@@ -3,6 +3,7 @@ import type { RegionHealth } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
+import type { Timer } from '@featuremesh/runtime/timer';
 import { Pool } from 'undici';
 import {
   MAX_CALLS_PER_REGION,
@@ -32,13 +33,19 @@ export class RegionEndpoint {
   readonly #pool: Pool;
   readonly #breaker: CircuitBreaker;
   readonly #clock: MonotonicClock;
+  readonly #timer: Timer;
   #underWay = 0;
   #latencyMs: number | undefined;
 
-  constructor(region: RegionId, url: string, clock: MonotonicClock) {
+  constructor(
+    region: RegionId,
+    url: string,
+    { clock, timer }: { readonly clock: MonotonicClock; readonly timer: Timer },
+  ) {
     this.region = region;
     this.url = url;
     this.#clock = clock;
+    this.#timer = timer;
     this.#breaker = new CircuitBreaker(clock);
     this.#pool = new Pool(new URL(url).origin, {
       connections: MAX_SOCKETS_PER_REGION,
@@ -68,13 +75,14 @@ export class RegionEndpoint {
     if (this.#underWay >= MAX_CALLS_PER_REGION) return fail(this.#unavailable('too many calls under way'));
     if (!this.#breaker.permits()) return fail(this.#unavailable('it did not answer the last calls'));
     this.#underWay += 1;
+    const late = this.#deadline(timeoutMs);
     try {
       const answer = await this.#pool.request({
         method: 'POST',
         path: `${prefixOf(this.url)}/graphql`,
         headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
         body,
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: late.signal,
       });
       const text = await answer.body.text();
       if (answer.statusCode >= 500) {
@@ -84,11 +92,12 @@ export class RegionEndpoint {
       this.#breaker.succeeded();
       if (answer.statusCode !== 200) return fail(this.#unavailable(`it answered ${answer.statusCode}`));
       return ok(JSON.parse(text));
-    } catch (error) {
+    } catch {
       // A malformed or oversized answer counts as a failure too: it is not one that a caller can use.
       this.#breaker.failed();
-      return fail(this.#failure(error));
+      return fail(late.signal.aborted ? this.#late() : this.#unavailable('the call failed'));
     } finally {
+      late.cancel();
       this.#underWay -= 1;
     }
   }
@@ -97,11 +106,12 @@ export class RegionEndpoint {
   async probe(): Promise<void> {
     if (!this.#breaker.permits()) return;
     const startedMs = this.#clock.monotonicMs();
+    const late = this.#deadline(PROBE_DEADLINE_MS);
     try {
       const answer = await this.#pool.request({
         method: 'GET',
         path: `${prefixOf(this.url)}/health/live`,
-        signal: AbortSignal.timeout(PROBE_DEADLINE_MS),
+        signal: late.signal,
       });
       await answer.body.dump();
       this.#measured(this.#clock.monotonicMs() - startedMs);
@@ -109,6 +119,8 @@ export class RegionEndpoint {
       else this.#breaker.failed();
     } catch {
       this.#breaker.failed();
+    } finally {
+      late.cancel();
     }
   }
 
@@ -122,12 +134,20 @@ export class RegionEndpoint {
     this.#latencyMs = before === undefined ? tookMs : before + LATENCY_WEIGHT * (tookMs - before);
   }
 
-  #failure(error: unknown): Problem {
-    if (error instanceof Error && error.name === 'TimeoutError')
-      return problem('REGION_UNAVAILABLE', `${this.region} did not answer in time`, {
-        extra: { region: this.region },
-      });
-    return this.#unavailable('the call failed');
+  /** A signal that aborts after `ms`, unless cancelled. */
+  #deadline(ms: number): { readonly signal: AbortSignal; cancel(): void } {
+    const late = new AbortController();
+    const done = new AbortController();
+    void this.#timer.sleep(ms, done.signal).then(() => {
+      if (!done.signal.aborted) late.abort();
+    });
+    return { signal: late.signal, cancel: () => done.abort() };
+  }
+
+  #late(): Problem {
+    return problem('REGION_UNAVAILABLE', `${this.region} did not answer in time`, {
+      extra: { region: this.region },
+    });
   }
 
   #unavailable(why: string): Problem {

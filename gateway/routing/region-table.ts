@@ -2,6 +2,7 @@ import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { RegionHealth } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
+import type { Timer } from '@featuremesh/runtime/timer';
 import { RegionEndpoint } from './region-endpoint.ts';
 
 /** Distance of a region whose latency is not known yet: behind every measured one on earth. */
@@ -13,6 +14,7 @@ export interface RegionTableOptions {
   /** Where the own region's service answers; the mesh state's public address of it may lead through a balancer. */
   readonly ownServiceUrl: string;
   readonly clock: MonotonicClock;
+  readonly timer: Timer;
 }
 
 /** The regions that this gateway can reach, by id; it owns their sockets and follows the mesh state. Only listed regions are ever contacted. */
@@ -38,8 +40,7 @@ export class RegionTable {
       void endpoint.close();
     }
     for (const [id, { id: region, url }] of wanted) {
-      if (!this.#endpoints.has(id))
-        this.#endpoints.set(id, new RegionEndpoint(region, url, this.#options.clock));
+      if (!this.#endpoints.has(id)) this.#endpoints.set(id, new RegionEndpoint(region, url, this.#options));
     }
   }
 

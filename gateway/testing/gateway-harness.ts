@@ -26,12 +26,49 @@ export interface MeshSketch {
   readonly stubs?: ReadonlyMap<string, StubRegion>;
 }
 
+/** One part of an online answer, as tests look into it. */
+export interface ReplyPart {
+  readonly region: string;
+  readonly group: string;
+  readonly rowIndex: readonly number[];
+  readonly columns: readonly (readonly string[])[];
+  readonly statuses: readonly string[];
+}
+
+interface ReplyPage {
+  readonly totalCount: number;
+  readonly nodes: readonly { readonly name: string }[];
+  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string };
+}
+
+interface ReplyError {
+  readonly extensions: { readonly code: string; readonly retryable: boolean };
+}
+
+/** Aliases of pages in the tests. */
+type PageName = 'featureGroups' | 'tagged' | 'owned' | 'text' | 'home' | 'entity' | 'page';
+
+/** What tests look into of an answer's body; they ask for the members of the answer that they expect, and none is promised. */
+interface ReplyBody {
+  readonly code: string;
+  readonly rows: number;
+  readonly results: readonly ReplyPart[];
+  readonly extensions: unknown;
+  readonly errors: readonly [ReplyError, ...ReplyError[]];
+  readonly data: Readonly<Record<PageName, ReplyPage>> & {
+    readonly none: unknown;
+    readonly online: { readonly rows: number; readonly results: readonly ReplyPart[] };
+    readonly regions: readonly { readonly id: string }[];
+    readonly featureGroup: { readonly slices: unknown };
+    readonly __schema: { readonly queryType: { readonly name: string } };
+  };
+}
+
 /** An answer of the gateway. */
 export interface GatewayReply {
   readonly status: number;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  readonly json: any;
+  readonly json: ReplyBody;
 }
 
 /** A gateway on a real port with stub regions behind it; it keeps every answer and every log line, so that tests can scan them. */
@@ -96,7 +133,7 @@ export class GatewayHarness {
     });
     const text = await answer.body.text();
     this.replies.push(text);
-    return { status: answer.statusCode, text, json: text.startsWith('{') ? JSON.parse(text) : undefined };
+    return { status: answer.statusCode, text, json: JSON.parse(text.startsWith('{') ? text : '{}') };
   }
 
   /** Replaces groups and policies of the mesh; resolves when the gateway goes by them. */
