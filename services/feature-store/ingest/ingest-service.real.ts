@@ -1,8 +1,8 @@
-import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
-import { ProblemError, problem } from '@featuremesh/domain/problem';
-import { parsePosition } from '@featuremesh/domain/position';
-import { RowDecoder } from '@featuremesh/domain/row-decoder';
 import { KeyEncoder } from '@featuremesh/domain/entity-key';
+import { parsePosition } from '@featuremesh/domain/position';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { RowDecoder } from '@featuremesh/domain/row-decoder';
+import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
 import { WriteRegion, type WriteRegionOptions } from '@featuremesh/testkit/ingest/write-region';
 import { WriteWorld } from '@featuremesh/testkit/ingest/write-world';
@@ -93,7 +93,12 @@ test('a write is in the log and in the store when it is answered, and its positi
 });
 
 test('bad rows are listed by index with their code, and cost nothing else', async () => {
-  const rows = [row('a', 1), { key: { id: 'b' }, eventTime: 'today', features: { label: 'x' } }, row('c', 3), 7];
+  const rows = [
+    row('a', 1),
+    { key: { id: 'b' }, eventTime: 'today', features: { label: 'x' } },
+    row('c', 3),
+    7,
+  ];
   const summary = await region.write('delays', rows);
   expect(summary.accepted).toBe(2);
   expect(summary.rejected.map(({ index, code }) => [index, code])).toEqual([
@@ -107,7 +112,9 @@ test('rows of many chunks keep their indices, and at most 1,000 rejections are l
   const rows = Array.from({ length: 3_000 }, (_, at) => (at % 2 === 0 ? row(`k${at}`, at) : { key: {} }));
   const summary = await region.write('delays', rows);
   expect(summary).toMatchObject({ accepted: 1_500, rejectedTotal: 1_500 });
-  expect(summary.rejected.map(({ index }) => index)).toEqual(Array.from({ length: 1_000 }, (_, at) => 2 * at + 1));
+  expect(summary.rejected.map(({ index }) => index)).toEqual(
+    Array.from({ length: 1_000 }, (_, at) => 2 * at + 1),
+  );
   expect(await region.store.countRows(world.tableOf('delays'))).toBe(1_500);
 });
 
@@ -198,7 +205,9 @@ test('an idempotency key is not to be used for another body, nor as JSON once an
 });
 
 test('racing requests with one key write once', async () => {
-  const racing = Array.from({ length: 8 }, () => region.write('delays', [row('a', 1)], { idempotencyKey: 'k-3' }));
+  const racing = Array.from({ length: 8 }, () =>
+    region.write('delays', [row('a', 1)], { idempotencyKey: 'k-3' }),
+  );
   const answers = await Promise.all(racing);
   expect(answers.map(({ accepted }) => accepted).toSorted()).toEqual([0, 0, 0, 0, 0, 0, 0, 1]);
   expect(new Set(answers.map(({ position }) => position)).size).toBe(1);
@@ -211,7 +220,9 @@ test('the idempotency index is bounded, and a lost one is rebuilt from the log',
   await restart({ limits: { maxIdempotencyEntries: 1 } });
   const rows = [row('a', 1), { key: {} }];
   const first = await region.write('delays', rows, { idempotencyKey: 'k-4' });
-  expect(await codeOf(region.write('delays', rows, { idempotencyKey: 'k-5' }))).toBe('IDEMPOTENCY_INDEX_FULL');
+  expect(await codeOf(region.write('delays', rows, { idempotencyKey: 'k-5' }))).toBe(
+    'IDEMPOTENCY_INDEX_FULL',
+  );
   expect(await codeOf(region.write('delays', rows))).toBe('fulfilled');
   // A new folder: all that the store held is gone.
   await restart({});
@@ -237,7 +248,9 @@ test('while the store is down rows are acknowledged as PENDING, and applied when
   down = true;
   const pending = await region.write('delays', [row('a', 2, LATER), row('b', 3)]);
   expect(pending).toMatchObject({ accepted: 2, online: 'PENDING' });
-  expect(await codeOf(region.write('delays', [row('c', 1)], { idempotencyKey: 'k' }))).toBe('STORE_UNAVAILABLE');
+  expect(await codeOf(region.write('delays', [row('c', 1)], { idempotencyKey: 'k' }))).toBe(
+    'STORE_UNAVAILABLE',
+  );
   expect(region.ingest.isBehind).toBe(true);
   down = false;
   await vi.waitFor(async () => expect(region.ingest.isBehind).toBe(false), 5_000);
@@ -253,7 +266,10 @@ test('a broker that is killed costs an error, never an acknowledged row', async 
   await broker.kill();
   expect(await codeOf(region.write('delays', [row('b', 2)]))).toBe('LOG_UNAVAILABLE');
   await broker.resume();
-  await vi.waitFor(async () => expect(await codeOf(region.write('delays', [row('c', 3)]))).toBe('fulfilled'), 10_000);
+  await vi.waitFor(
+    async () => expect(await codeOf(region.write('delays', [row('c', 3)]))).toBe('fulfilled'),
+    10_000,
+  );
   expect([await meanOf('a'), await meanOf('c')]).toEqual([1, 3]);
   const sequences: number[] = [];
   for await (const { sequence } of region.log.readFrom(0, { kind: 'own', slot: 0 })) sequences.push(sequence);
@@ -274,7 +290,9 @@ test('a stream of lines is written in chunks; a bad line in it is one rejected i
   lines[4_098] = '';
   const summary = await region.write('delays', [], { body: ndjson(lines) });
   expect(summary).toMatchObject({ accepted: 4_998, rejectedTotal: 1 });
-  expect(summary.rejected).toEqual([{ index: 4_097, code: 'MALFORMED_ROW', message: 'the line is not valid JSON' }]);
+  expect(summary.rejected).toEqual([
+    { index: 4_097, code: 'MALFORMED_ROW', message: 'the line is not valid JSON' },
+  ]);
   expect(await region.store.countRows(world.tableOf('delays'))).toBe(4_998);
 });
 
@@ -321,7 +339,8 @@ function failing(store: LmdbOnlineStore, isDown: () => boolean): OnlineStore & S
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function') return member;
-      if (name === 'acquireLease' || name === 'raiseStampBound' || name === 'close') return member.bind(target);
+      if (name === 'acquireLease' || name === 'raiseStampBound' || name === 'close')
+        return member.bind(target);
       return (...args: unknown[]) =>
         isDown()
           ? Promise.reject(new ProblemError(problem('STORE_UNAVAILABLE', 'down')))

@@ -46,6 +46,8 @@ const DEFAULT_STREAM_WAIT_MS = 120_000;
 /** Broker error codes that mean the stream may take no more: limits reached, or no storage left. */
 const FULL_CODES: ReadonlySet<number> = new Set([10023, 10028, 10047, 10054, 10077]);
 
+const LOST = Symbol('connection lost');
+
 const progressSchema = z.object({
   peer: z.string(),
   knownAsOfMs: z.number(),
@@ -75,6 +77,7 @@ export class JetStreamChangeLog implements ChangeLog {
   readonly #logger: Logger;
   readonly #timer: Timer;
   #connected = true;
+  #lost: PromiseWithResolvers<typeof LOST> = Promise.withResolvers();
 
   private constructor(parts: {
     feedEpoch: string;
@@ -115,11 +118,12 @@ export class JetStreamChangeLog implements ChangeLog {
     if (chunk.bodyHash !== undefined) head.set(FEED_HEADERS.body, chunk.bodyHash);
     if (chunk.answer !== undefined) head.set(FEED_HEADERS.answer, chunk.answer);
     try {
-      const ack = await this.#client.publish(subject, chunk.body, {
+      const publishing = this.#client.publish(subject, chunk.body, {
         timeout: APPEND_TIMEOUT_MS,
         headers: head,
         ...(chunk.idempotencyId === undefined ? {} : { msgID: chunk.idempotencyId }),
       });
+      const ack = await this.#orLost(publishing);
       return { kind: ack.duplicate ? 'duplicate' : 'stored', sequence: ack.seq };
     } catch (error) {
       return this.#appendFailure(error);
@@ -169,13 +173,27 @@ export class JetStreamChangeLog implements ChangeLog {
   }
 
   async #watchConnection(): Promise<void> {
-    for await (const status of this.#connection.status()) {
-      if (status.type === 'disconnect' || status.type === 'close' || status.type === 'staleConnection')
-        this.#connected = false;
-      else if (status.type === 'reconnect') this.#connected = true;
-      if (status.type !== 'ping') this.#logger.info({ status: status.type }, 'connection to the broker');
+    for await (const { type } of this.#connection.status()) {
+      if (type === 'reconnect') this.#connected = true;
+      else if (type === 'disconnect' || type === 'close') this.#disconnect();
+      else continue;
+      this.#logger.info({ status: type }, 'connection to the broker');
     }
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
     this.#connected = false;
+    this.#lost.resolve(LOST);
+    this.#lost = Promise.withResolvers();
+  }
+
+  /** Answers of a lost connection never come: whoever waits is told at once. */
+  async #orLost<T>(answer: Promise<T>): Promise<T> {
+    const first = await Promise.race([answer, this.#lost.promise]);
+    if (first !== LOST) return first as T;
+    answer.catch(() => undefined);
+    throw new ProblemError(problem('LOG_UNAVAILABLE', 'the connection to the broker was lost'));
   }
 
   async #appendFailure(error: unknown): Promise<AppendOutcome> {
@@ -203,8 +221,9 @@ export class JetStreamChangeLog implements ChangeLog {
   }
 
   async #ask<T>(question: () => Promise<T>): Promise<T> {
+    if (!this.#connected) throw new ProblemError(problem('LOG_UNAVAILABLE', 'the broker is not connected'));
     try {
-      return await question();
+      return await this.#orLost(question());
     } catch (error) {
       throw new ProblemError(problem('LOG_UNAVAILABLE', 'the change log does not answer'), { cause: error });
     }
