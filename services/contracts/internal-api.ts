@@ -22,6 +22,13 @@ export const importEntriesSchema = z.strictObject({
 /** Body of `POST /internal/v1/enforced`: the revision that the broker enforces, and the hash of what is running. Answer: 204. */
 export const enforcedSchema = z.strictObject({ revision: countSchema, hash: z.string() });
 
+/** Body of `POST /internal/v1/policy-confirmed`: a home region said over CTL that `epoch` is its newest as of `atMs`. Answer: 204. */
+export const policyConfirmedSchema = z.strictObject({
+  home: z.string(),
+  epoch: countSchema,
+  atMs: countSchema,
+});
+
 /** Query of `GET /internal/v1/snapshot`; `after` is the opaque text of the previous answer's `fm-next`. */
 export const snapshotQuerySchema = z.strictObject({
   group: z.string(),

@@ -3,6 +3,7 @@ import {
   importEntriesSchema,
   meshStateQuerySchema,
   ownEntriesQuerySchema,
+  policyConfirmedSchema,
   SNAPSHOT_HEADERS,
   snapshotQuerySchema,
 } from '@featuremesh/contracts/internal-api';
@@ -12,7 +13,6 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import { showsInternalToken } from '@featuremesh/runtime/internal-token';
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
@@ -21,12 +21,6 @@ import { parseInput } from './parse-input.ts';
 
 /** Bytes of one catalogue message: 1,000 entries of 16 KiB. */
 const MAX_ENTRIES_BYTES = 16 * 1024 * 1024;
-
-const policyConfirmedSchema = z.strictObject({
-  home: z.string(),
-  epoch: z.int().min(0),
-  atMs: z.int().min(0),
-});
 
 /** What the internal routes need. */
 export interface InternalRouteOptions {
