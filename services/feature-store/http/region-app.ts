@@ -69,7 +69,7 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
   const view = new CurrentView(() => registry.state());
   const tickets = new TicketReader({ view, store, tableFor, lagMs: options.lagMs, clock, timer });
   const officers = (): readonly Officer[] => options.officers;
-  const importer = new EntryImporter({ registry, officers, logger });
+  const importer = new EntryImporter({ registry, officers, clock, logger });
 
   registerHealthRoutes(fastify, {
     health,

@@ -3,7 +3,7 @@ import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { Officer, PolicyRecord } from '@featuremesh/domain/policy';
 import { type Problem, problem } from '@featuremesh/domain/problem';
 import { entryName } from './entry-key.ts';
-import { previousVersion, weighApprovals } from './policy-verification.ts';
+import { weighApprovals } from './policy-verification.ts';
 
 /** An entry that was not taken over, and why. */
 export interface RefusedEntry {
@@ -21,6 +21,7 @@ export interface ImportWorld {
   /** All policy records known here, superseded ones included. */
   readonly policies: readonly PolicyRecord[];
   readonly officers: readonly Officer[];
+  readonly nowMs: number;
 }
 
 /**
@@ -104,7 +105,7 @@ function homeOf(entry: CatalogueEntry): string {
 function unapproved(record: PolicyRecord, world: ImportWorld): Problem | undefined {
   if (record.epoch <= 0)
     return problem('POLICY_NOT_APPROVED', 'the home region has not put the policy in force');
-  const approval = weighApprovals(record, previousVersion(record.document, world.state.policies), world);
+  const approval = weighApprovals(record, { ...world, records: world.state.policies });
   if (!approval.ok) return approval.problem;
   const { required, approvers, change } = approval.value;
   if (approvers.length >= required) return undefined;

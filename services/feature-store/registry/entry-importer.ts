@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError } from '@featuremesh/domain/problem';
+import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Registry } from '../ports/registry.ts';
 import { judgeImport, type RefusedEntry } from './entry-import.ts';
@@ -23,11 +24,18 @@ const MAX_LISTED = 100;
 export class EntryImporter {
   readonly #registry: Registry;
   readonly #officers: () => readonly Officer[];
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #held = new Map<string, { readonly peer: string; readonly entry: CatalogueEntry }>();
   #listed: readonly RefusedEntry[] = [];
 
-  constructor(options: { registry: Registry; officers: () => readonly Officer[]; logger: Logger }) {
+  constructor(options: {
+    registry: Registry;
+    officers: () => readonly Officer[];
+    clock: Clock;
+    logger: Logger;
+  }) {
+    this.#clock = options.clock;
     this.#registry = options.registry;
     this.#officers = options.officers;
     this.#logger = options.logger;
@@ -48,6 +56,7 @@ export class EntryImporter {
         state,
         policies,
         officers: this.#officers(),
+        nowMs: this.#clock.nowMs(),
       });
       try {
         await this.#registry.commit({

@@ -7,7 +7,7 @@ import type { Registry } from '../ports/registry.ts';
 import type { Enforcement } from './enforcement.ts';
 import { documentProblem } from './policy-document-rules.ts';
 import { emptiedBy, policyImpact, policyState } from './policy-impact.ts';
-import { type Approval, previousVersion, signatureProblem, weighApprovals } from './policy-verification.ts';
+import { type Approval, signatureProblem, weighApprovals } from './policy-verification.ts';
 import type { TableKeeper } from './table-keeper.ts';
 
 /** Tries of one change while others change the registry; each judges the newest state. */
@@ -159,19 +159,13 @@ export class PolicyDesk {
   }
 
   #weigh(record: PolicyRecord, world: World): Approval {
-    const approval = weighApprovals(record, previousVersion(record.document, world.records), {
-      officers: this.#options.officers(),
-      state: world.state,
-    });
+    const approval = weighApprovals(record, { ...world, officers: this.#options.officers() });
     if (!approval.ok) throw new ProblemError(approval.problem);
     return approval.value;
   }
 
   #item(record: PolicyRecord, world: World): PolicyListItem {
-    const approval = weighApprovals(record, previousVersion(record.document, world.records), {
-      officers: this.#options.officers(),
-      state: world.state,
-    });
+    const approval = weighApprovals(record, { ...world, officers: this.#options.officers() });
     return {
       record: { ...record, document: mutable(record.document), signatures: [...record.signatures] },
       state: policyState(record, world.records, world.nowMs),

@@ -4,13 +4,13 @@ import { Placements } from '@featuremesh/domain/placement';
 import type { PolicyDocument, PolicyRecord } from '@featuremesh/domain/policy';
 import {
   allowedByDocument,
-  comparePolicies,
+  changeOfPolicy,
   inForce,
   matchesGroup,
   requiredApprovals,
   widenings,
 } from '@featuremesh/domain/policy-rules';
-import { previousVersion } from './policy-verification.ts';
+import { earlierVersions, previousVersion } from './policy-verification.ts';
 
 /** How a document acts against the version before it, and what it does to each group of its home, at its beginning. */
 export function policyImpact(
@@ -19,7 +19,7 @@ export function policyImpact(
 ): PolicyPlan {
   const { state, records, nowMs } = world;
   const previous = previousVersion(document, records);
-  const change = comparePolicies(previous, document, state);
+  const change = changeOfPolicy(document, earlierVersions(document, records), state, nowMs);
   const atMs = Math.max(nowMs, Date.parse(document.effective.from));
   const before = new Placements(state);
   const after = new Placements(withPolicy(state, document));

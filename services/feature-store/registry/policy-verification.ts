@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { Officer, OfficerSignature, PolicyDocument, PolicyRecord } from '@featuremesh/domain/policy';
 import {
-  comparePolicies,
+  changeOfPolicy,
   type PolicyChange,
   policyHashText,
   requiredApprovals,
@@ -44,12 +44,17 @@ export interface Approval {
 
 /**
  * Weighs a record by this region's own officers: signatures of people unknown here count for nothing, a false one refuses
- * the record. `previous` is the approved version before it. Whether the approvals suffice is for the caller to say.
+ * the record. It is classed against every earlier version that is or may come into force. Whether the approvals suffice is for the
+ * caller to say.
  */
 export function weighApprovals(
   record: PolicyRecord,
-  previous: PolicyDocument | undefined,
-  world: { readonly officers: readonly Officer[]; readonly state: MeshState },
+  world: {
+    readonly officers: readonly Officer[];
+    readonly state: MeshState;
+    readonly records: readonly PolicyRecord[];
+    readonly nowMs: number;
+  },
 ): Result<Approval> {
   const { document, hash, signatures } = record;
   if (policyHash(document) !== hash)
@@ -67,22 +72,29 @@ export function weighApprovals(
     return fail(stranger ?? problem('POLICY_NOT_APPROVED', 'no officer of this region proposed the policy'));
   const approvers = new Set(valid.filter(({ act }) => act === 'approve').map(({ officer }) => officer));
   approvers.delete(proposer);
-  const change = comparePolicies(previous, document, world.state);
+  const change = changeOfPolicy(document, earlierVersions(document, world.records), world.state, world.nowMs);
   return ok({ change, required: requiredApprovals(change), proposer, approvers: [...approvers].sort() });
 }
 
-/** The newest approved version of the same policy below this one, among all records known. */
+/** The approved versions of the same policy below this one. */
+export function earlierVersions(
+  document: PolicyDocument,
+  records: readonly PolicyRecord[],
+): readonly PolicyRecord[] {
+  return records.filter(
+    ({ document: other, epoch }) =>
+      epoch > 0 &&
+      other.home === document.home &&
+      other.name === document.name &&
+      other.version < document.version,
+  );
+}
+
+/** The newest of them. */
 export function previousVersion(
   document: PolicyDocument,
   records: readonly PolicyRecord[],
 ): PolicyDocument | undefined {
-  return records
-    .filter(
-      ({ document: other, epoch }) =>
-        epoch > 0 &&
-        other.home === document.home &&
-        other.name === document.name &&
-        other.version < document.version,
-    )
-    .toSorted((a, b) => b.document.version - a.document.version)[0]?.document;
+  return earlierVersions(document, records).toSorted((a, b) => b.document.version - a.document.version)[0]
+    ?.document;
 }
