@@ -1,11 +1,16 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyDefinitions } from '@featuremesh/cli/definitions/apply-definitions';
 import { readYamlFiles } from '@featuremesh/cli/definitions/yaml-files';
 import { approvePolicy, listPolicies, policyHash, proposePolicy } from '@featuremesh/cli/http/admin-client';
 import { JsonClient } from '@featuremesh/cli/http/json-client';
+import { writeFileAtomic } from '@featuremesh/cli/region/atomic-file';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
+import type { PolicyListItem } from '@featuremesh/contracts/admin-policies';
 import { parseDefinitionFiles } from '@featuremesh/contracts/definition-file';
 import { type ParsedPolicy, parsePolicyFiles } from '@featuremesh/contracts/policy-file';
+import type { PolicyDocument, PolicyRecord } from '@featuremesh/domain/policy';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Result } from '@featuremesh/domain/result';
 import type { Clock } from '@featuremesh/runtime/clock';
@@ -23,6 +28,7 @@ const groupNamesSchema = z.object({ groups: z.array(z.object({ home: z.string(),
 
 /** What the demo's definitions are brought into force with. */
 export interface DemoInput {
+  readonly dataDir: string;
   readonly regions: readonly PreparedRegion[];
   readonly people: DevelopmentOfficers;
   readonly clock: Clock;
@@ -33,19 +39,19 @@ export interface DemoInput {
 export async function bringDemoIntoForce(input: DemoInput): Promise<{ groups: number; policies: number }> {
   const [first] = input.regions;
   if (first === undefined) throw new TypeError('a mesh has at least one region');
-  const definitions = unwrap(
-    parseDefinitionFiles(readYamlFiles([join(installationRoot, FOLDER, 'features')], installationRoot), {
-      defaultHome: first.config.id,
-    }),
-  );
+  const files = readYamlFiles([join(installationRoot, FOLDER, 'features')], installationRoot);
+  const definitions = unwrap(parseDefinitionFiles(files, { defaultHome: first.config.id }));
   const policies = unwrap(
     parsePolicyFiles(readYamlFiles([join(installationRoot, FOLDER, 'policies')], installationRoot)),
   );
   const clientFor = (home: string): JsonClient => new JsonClient(urlOf(input.regions, home), undefined);
   const wanted = definitions.set.groups.map(group => `${group.homeRegion}/${group.name}`);
-  // What is there is left alone: someone may have changed it since.
-  if ((await missingGroups(first, wanted)).length > 0) {
+  // The same files are not applied twice: someone may have changed a definition since.
+  const mark = join(input.dataDir, 'demo', 'applied-definitions');
+  const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex');
+  if (!isMarked(mark, digest) || (await missingGroups(first, wanted)).length > 0) {
     await applyDefinitions(definitions, { dryRun: false, fallbackHome: first.config.id, clientFor });
+    await writeFileAtomic(mark, `${digest}\n`);
   }
   for (const policy of policies) await approve(input, policy, clientFor(policy.document.home));
   await waitEverywhere(input, wanted, policies);
@@ -57,10 +63,7 @@ async function approve(input: DemoInput, policy: ParsedPolicy, client: JsonClien
   const { document } = policy;
   const hash = policyHash(document);
   try {
-    const known = (await listPolicies(client)).find(
-      ({ record }) => record.hash === hash && record.epoch > 0 && record.document.home === document.home,
-    );
-    if (known !== undefined) return;
+    if (isCovered(await listPolicies(client), document, record => record.epoch > 0)) return;
     let { policy: item } = await proposePolicy(client, document, author, input.clock.nowMs());
     for (const officer of approvers) {
       if (item.state !== 'proposed') break;
@@ -126,6 +129,25 @@ async function missingIn(
   } finally {
     await client.close();
   }
+}
+
+/** True where this version of the policy, or a newer one that someone put in its place, is as asked. */
+function isCovered(
+  known: readonly PolicyListItem[],
+  document: PolicyDocument,
+  judge: (record: PolicyRecord, state: PolicyListItem['state']) => boolean,
+): boolean {
+  return known.some(
+    ({ record, state }) =>
+      record.document.home === document.home &&
+      record.document.name === document.name &&
+      record.document.version >= document.version &&
+      judge(record, state),
+  );
+}
+
+function isMarked(path: string, digest: string): boolean {
+  return existsSync(path) && readFileSync(path, 'utf8').trim() === digest;
 }
 
 async function missingGroups(region: PreparedRegion, wanted: readonly string[]): Promise<readonly string[]> {

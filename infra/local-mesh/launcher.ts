@@ -64,7 +64,7 @@ export class Launcher {
     await refuseUsedPorts(regions);
     await this.#startRegions(regions);
     if (this.#demo) {
-      const inForce = await bringDemoIntoForce({ regions, people, clock, timer: this.#tools.timer });
+      const inForce = await bringDemoIntoForce({ dataDir, regions, people, clock, timer: this.#tools.timer });
       view.line(
         `In force everywhere: ${inForce.groups} feature groups, ${inForce.policies} policies (signed by owner, officer-1, officer-2)`,
       );
