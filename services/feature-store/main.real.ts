@@ -165,6 +165,25 @@ test('apply waits for the agent to enforce the revision, and both processes serv
   }
 });
 
+test('of applies made for one revision, sent to both processes at once, exactly one is taken', async () => {
+  const [one, two] = pair();
+  const { body } = await call(one, 'GET', '/internal/v1/mesh-state', undefined, true);
+  await call(one, 'POST', '/internal/v1/enforced', { revision: body.revision + 1, hash: 'h' }, true);
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, (_, i) =>
+      call(i % 2 === 0 ? one : two, 'POST', '/v1/admin/definitions', {
+        definitions: definitions([group(`race_${i}`)]),
+        expectedRevision: body.revision,
+      }),
+    ),
+  );
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  for (const { status, body: answer } of answers)
+    if (status !== 200) expect([status, answer.code]).toEqual([409, 'CONCURRENT_CHANGE']);
+  const after = await call(two, 'GET', '/internal/v1/mesh-state', undefined, true);
+  expect(after.body.groups).toHaveLength(body.groups.length + 1);
+});
+
 test('metrics count what was answered, and the log holds no key', async () => {
   const [one] = pair();
   const metrics = await call(one, 'GET', '/metrics');

@@ -60,6 +60,15 @@ describe('default deny and four eyes', () => {
     ).toHaveLength(1);
   });
 
+  test('approvals given at the same moment both count', async () => {
+    const open = policy({ name: 'open' });
+    await propose(open);
+    const answers = await Promise.all([approve(open, 'ben'), approve(open, 'cleo')]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    const { body } = await region.call('GET', '/v1/admin/policies');
+    expect(body.policies).toMatchObject([{ state: 'in-force', approvals: 2, record: { epoch: 1 } }]);
+  });
+
   test('the same officer twice is one approval', async () => {
     const open = policy({ name: 'open' });
     await propose(open);
