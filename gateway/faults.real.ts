@@ -9,7 +9,6 @@ const ONLINE = `query ($features: [String!], $keys: JSON!) {
     results { region group rowIndex names columns statuses source problem }
   }
 }`;
-const ALL = ['us-east-1', 'us-west-2', 'eu-west-1'];
 /** The gateway is in us-east-1, which holds no copy of `shared`; of two copies equally far the first by name, eu-west-1, is asked. */
 const MESH = {
   regions: [
@@ -220,6 +219,24 @@ test('an oversized answer is cut off and counts as unavailable', async () => {
   expect([status, json.code]).toEqual([503, 'REGION_UNAVAILABLE']);
 });
 
-test('the regions of the mesh are as listed', () => {
-  expect([...mesh.stubs.keys()]).toEqual(ALL);
+test('a gateway that stops finishes the reads under way and takes no new ones', async () => {
+  mesh.stub('eu-west-1').behaviour = { kind: 'slow', ms: 400 };
+  const underWay = mesh.read({ features: ['pinned:a'], keys: { key: 'k' } });
+  await expect.poll(() => mesh.stub('eu-west-1').requests.length).toBe(1);
+  const stopped = mesh.stopGateway();
+  const { status, json } = await underWay;
+  expect([status, json.results[0]?.statuses]).toEqual([200, ['PRESENT']]);
+  await stopped;
+  await expect(mesh.read({ features: ['pinned:a'], keys: { key: 'k' } })).rejects.toThrow();
+});
+
+test('the nearest copy is asked, as measured', async () => {
+  const eu = mesh.stub('eu-west-1');
+  eu.probeDelayMs = 80;
+  await expect
+    .poll(
+      async () => (await mesh.read({ features: ['shared:a'], keys: { key: 'k' } })).json.results[0]?.region,
+      { timeout: 8_000 },
+    )
+    .toBe('us-west-2');
 });

@@ -23,6 +23,8 @@ import { type RouteHealth, registerHealth } from './http/health-routes.ts';
 import { registerOnlineRead } from './http/online-read-route.ts';
 import { foreseen, sendProblem } from './http/problem-reply.ts';
 import {
+  MAX_EVALUATED_PLANS,
+  MAX_PLANNER_PATHS,
   MAX_REQUEST_BODY_BYTES,
   PROBE_INTERVAL_MS,
   QUERY_PLAN_STORE_MIB,
@@ -59,7 +61,7 @@ export class Gateway {
   readonly #fastify: FastifyInstance;
   #apollo: ApolloServer<ServerContext> | undefined;
   #probing: Repetition | undefined;
-  #draining = false;
+  #stopping: Promise<void> | undefined;
 
   private constructor(options: GatewayOptions) {
     const { region, clock, timer, log } = options;
@@ -90,7 +92,8 @@ export class Gateway {
   /** Follows the mesh state, probes regions, and listens. Resolves with the port. */
   async listen(address: { readonly host: string; readonly port: number }): Promise<number> {
     this.#replica.onChange(state => {
-      this.#regions.follow(state);
+      // A new region is measured at once, so that the first reads already go to the nearest copy.
+      if (this.#regions.follow(state)) void this.#regions.probe();
       this.#health.ready('mesh-state');
       this.#options.metrics.gauge('featuremesh_mesh_state_revision', {}, state.revision);
     });
@@ -101,9 +104,13 @@ export class Gateway {
     return typeof bound === 'object' && bound !== null ? bound.port : address.port;
   }
 
-  /** Says that it is draining, finishes the requests under way, and closes everything it opened. */
-  async stop(): Promise<void> {
-    this.#draining = true;
+  /** Says that it is draining, finishes the requests under way, and closes everything it opened. Later calls wait for the first. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#probing?.stop();
     await this.#fastify.close();
     await this.#apollo?.stop();
@@ -125,6 +132,9 @@ export class Gateway {
       buildService: ({ name }) => (name === DISCOVERY ? discovery : fill),
       experimental_approximateQueryPlanStoreMiB: QUERY_PLAN_STORE_MIB,
       __exposeQueryPlanExperimental: false,
+      queryPlannerConfig: {
+        debug: { maxEvaluatedPlans: MAX_EVALUATED_PLANS, pathsLimit: MAX_PLANNER_PATHS },
+      },
       logger: vendorLogger(log),
     });
     const newContext = () => this.#newContext();
@@ -156,6 +166,10 @@ export class Gateway {
         .send({ errors: [formattedProblem(reason, [])] });
     };
     fastify.removeContentTypeParser('text/plain');
+    // A connection whose last answer is sent while stopping would otherwise stay open for its keep-alive time.
+    fastify.addHook('onSend', async (_, reply) => {
+      if (this.#stopping !== undefined) reply.header('connection', 'close');
+    });
     fastify.setNotFoundHandler((_, reply) =>
       sendProblem(reply, problem('NOT_FOUND', 'There is nothing at this address')),
     );
@@ -194,7 +208,7 @@ export class Gateway {
   }
 
   #route(): RouteHealth {
-    if (this.#draining) return { state: 'draining', weight: 0 };
+    if (this.#stopping !== undefined) return { state: 'draining', weight: 0 };
     const others = this.#regions.endpoints().filter(({ region }) => region !== this.#options.region);
     const isolated = others.length > 0 && others.every(endpoint => endpoint.health() === 'down');
     if (isolated) return { state: 'isolated', weight: 50 };

@@ -37,6 +37,12 @@ export const MAX_CACHED_OPERATIONS = 1_000;
 /** Query plans kept by the gateway, in MiB. */
 export const QUERY_PLAN_STORE_MIB = 30;
 
+/** Plans that the planner compares for one operation: with two subgraphs there are a handful; the default is 10,000. */
+export const MAX_EVALUATED_PLANS = 200;
+
+/** Paths that the planner follows for one field; the default has no bound. */
+export const MAX_PLANNER_PATHS = 200;
+
 /** Body of a GraphQL request or an online read: 1,000 rows of a 1 KiB key, with room. */
 export const MAX_REQUEST_BODY_BYTES = 4 * 1024 * 1024;
 

@@ -26,8 +26,9 @@ export class RegionTable {
     this.#options = options;
   }
 
-  /** Opens ways to regions that are new or moved, closes those to regions that left. */
-  follow(state: MeshState): void {
+  /** Opens ways to regions that are new or moved, closes those to regions that left. True where any was opened. */
+  follow(state: MeshState): boolean {
+    let hasOpened = false;
     const wanted = new Map(
       state.regions.map(({ id, publicUrl }) => [
         id as string,
@@ -40,8 +41,11 @@ export class RegionTable {
       void endpoint.close();
     }
     for (const [id, { id: region, url }] of wanted) {
-      if (!this.#endpoints.has(id)) this.#endpoints.set(id, new RegionEndpoint(region, url, this.#options));
+      if (this.#endpoints.has(id)) continue;
+      this.#endpoints.set(id, new RegionEndpoint(region, url, this.#options));
+      hasOpened = true;
     }
+    return hasOpened;
   }
 
   /** The way to a region; undefined where the mesh state does not list it. */

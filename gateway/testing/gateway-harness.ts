@@ -150,9 +150,14 @@ export class GatewayHarness {
     await this.#feed.push(state);
   }
 
+  /** Stops the gateway only. */
+  async stopGateway(): Promise<void> {
+    await this.#gateway?.stop();
+  }
+
   /** Stops the gateway, and the stubs where they are its own. */
   async stop(): Promise<void> {
-    await this.#gateway?.stop();
+    await this.stopGateway();
     if (this.#sketch.stubs === undefined)
       await Promise.all([...this.stubs.values()].map(stub => stub.stop()));
   }

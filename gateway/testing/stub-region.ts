@@ -44,6 +44,8 @@ export class StubRegion {
   readonly requests: SeenRequest[] = [];
   readonly faults: string[] = [];
   behaviour: StubBehaviour = { kind: 'right' };
+  /** How long it takes to answer a health probe. */
+  probeDelayMs = 0;
   #fastify: FastifyInstance | undefined;
   #verifier: RegionTokenVerifier | undefined;
   #port = 0;
@@ -69,7 +71,10 @@ export class StubRegion {
     fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (_, body, done) =>
       done(null, body),
     );
-    fastify.get('/health/live', () => ({ live: true }));
+    fastify.get('/health/live', async () => {
+      await systemTimer.sleep(this.probeDelayMs);
+      return { live: true };
+    });
     fastify.post('/graphql', async (request, reply) => {
       const answer = await this.#answer(String(request.body), request.headers.authorization);
       return reply.code(answer.status).type('application/json').send(answer.text);
