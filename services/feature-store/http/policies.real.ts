@@ -69,6 +69,18 @@ describe('default deny and four eyes', () => {
     expect(body.policies).toMatchObject([{ state: 'in-force', approvals: 2, record: { epoch: 1 } }]);
   });
 
+  test('an approval by the proposer that rides along with the proposal counts for nothing', async () => {
+    const open = policy({ name: 'open' });
+    const signatures = [
+      signature(open, 'ben', 'propose'),
+      signature(open, 'ben', 'approve'),
+      signature(open, 'cleo', 'approve'),
+    ];
+    const answer = await propose(open, { signatures });
+    expect(answer.body.policy).toMatchObject({ state: 'proposed', approvals: 1, requiredApprovals: 2 });
+    expect(await placement()).toEqual(['us-east-1']);
+  });
+
   test('the same officer twice is one approval', async () => {
     const open = policy({ name: 'open' });
     await propose(open);
