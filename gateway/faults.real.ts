@@ -223,10 +223,13 @@ test('a gateway that stops finishes the reads under way and takes no new ones', 
   mesh.stub('eu-west-1').behaviour = { kind: 'slow', ms: 400 };
   const underWay = mesh.read({ features: ['pinned:a'], keys: { key: 'k' } });
   await expect.poll(() => mesh.stub('eu-west-1').requests.length).toBe(1);
+  const startedMs = performance.now();
   const stopped = mesh.stopGateway();
   const { status, json } = await underWay;
   expect([status, json.results[0]?.statuses]).toEqual([200, ['PRESENT']]);
   await stopped;
+  // Not the keep-alive time of a connection that is idle by now.
+  expect(performance.now() - startedMs).toBeLessThan(4_000);
   await expect(mesh.read({ features: ['pinned:a'], keys: { key: 'k' } })).rejects.toThrow();
 });
 
