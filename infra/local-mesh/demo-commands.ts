@@ -20,7 +20,7 @@ export function demoCommands(
     keys: { airport: ['SEA', 'DEN'] },
   };
   const pinned = {
-    features: ['traveller_profile:loyalty_tier'],
+    features: ['traveller_profile:tier'],
     keys: { traveller: 't-2', residence: 'us-west-2' },
   };
   const graphql = {

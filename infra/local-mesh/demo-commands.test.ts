@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { readYamlFiles } from '@featuremesh/cli/definitions/yaml-files';
+import { installationRoot } from '@featuremesh/cli/target/data-folder';
+import { parseDefinitionFiles } from '@featuremesh/contracts/definition-file';
+import { regionId } from '@featuremesh/domain/region-id';
+import { expect, test } from 'vitest';
+import { demoCommands } from './demo-commands.ts';
+
+const region = (id: string, port: number) => ({
+  id,
+  url: `http://127.0.0.1:${port}`,
+  gatewayUrl: `http://127.0.0.1:${port + 1}`,
+  graphqlUrl: `http://127.0.0.1:${port + 1}/graphql`,
+  metricsUrl: `http://127.0.0.1:${port}/metrics`,
+  pids: {},
+  dataDir: '/x',
+});
+const mesh = {
+  version: 1 as const,
+  profile: 'embedded',
+  startedAt: '2026-01-01T00:00:00Z',
+  regions: [region('us-east-1', 7_400), region('us-west-2', 7_410), region('eu-west-1', 7_420)],
+};
+
+test('the commands name only features that the demo defines', () => {
+  const files = readYamlFiles(
+    [join(installationRoot, 'load-tests', 'flights', 'features')],
+    installationRoot,
+  );
+  const parsed = parseDefinitionFiles(files, { defaultHome: regionId('us-east-1') });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problem));
+  const known = new Set(
+    parsed.value.set.groups.flatMap(group => group.features.map(feature => `${group.name}:${feature.name}`)),
+  );
+  const named = demoCommands(mesh, { dataDir: undefined }).flatMap(one =>
+    [...one.command.matchAll(/[a-z_]+:[a-z_0-9]+\b(?!\/\/)/g)]
+      .map(match => match[0])
+      .filter(text => known.has(text) || !text.startsWith('http')),
+  );
+  const references = named.filter(text => /^[a-z]+_[a-z]+:/.test(text));
+  expect(references.length).toBeGreaterThan(5);
+  expect(references.filter(text => !known.has(text))).toEqual([]);
+});
+
+test('another data folder is named in commands of the CLI, quoted for the shell', () => {
+  const texts = demoCommands(mesh, { dataDir: "/a b/it's" }).map(one => one.command);
+  expect(texts.filter(text => text.startsWith('npx'))).toHaveLength(3);
+  for (const text of texts.filter(one => one.startsWith('npx')))
+    expect(text).toContain(`--data-dir '/a b/it'\\''s'`);
+});
