@@ -2,14 +2,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { checkDefinitions, parseDefinitionFiles } from '@featuremesh/contracts/definition-file';
 import { parsePolicyFiles } from '@featuremesh/contracts/policy-file';
+import type { SourceFile } from '@featuremesh/contracts/yaml-value';
 import { NOTHING_KNOWN } from '@featuremesh/domain/definition-rules';
 import { describe, expect, test } from 'vitest';
 
-function yamlFiles(folder: string): { path: string; text: string }[] {
+function yamlFiles(folder: string): SourceFile[] {
   const url = new URL(`${folder}/`, import.meta.url);
   return readdirSync(url)
     .filter(name => name.endsWith('.yaml'))
-    .map(name => ({ path: `${folder}/${name}`, text: readFileSync(fileURLToPath(new URL(name, url)), 'utf8') }));
+    .map(file => ({
+      name: `${folder}/${file}`,
+      text: readFileSync(fileURLToPath(new URL(file, url)), 'utf8'),
+    }));
 }
 
 describe.each(['flights', 'news-feed'])('the files of %s', workload => {
