@@ -14,7 +14,8 @@ export class ChunkGate {
   readonly #limits: IngestLimits;
   readonly #waiting: Waiter[] = [];
   #chunks = 0;
-  #bytes = 0;
+  #chunkBytes = 0;
+  #admittedBytes = 0;
 
   constructor(limits: IngestLimits) {
     this.#limits = limits;
@@ -27,15 +28,17 @@ export class ChunkGate {
 
   /** Admits a request that holds `bytes`; call the result once when it ends. Throws a ProblemError OVERLOADED at the bound. */
   admit(bytes: number): () => void {
-    if (this.#waiting.length > 0 || this.#chunks >= this.#limits.maxChunksInFlight || this.#overflows(bytes))
+    const { maxChunksInFlight, maxBytesInFlight } = this.#limits;
+    const overflows = this.#admittedBytes > 0 && this.#admittedBytes + bytes > maxBytesInFlight;
+    if (this.#waiting.length > 0 || this.#chunks >= maxChunksInFlight || overflows)
       throw new ProblemError(
         problem('OVERLOADED', 'the region has as many writes in flight as it may', {
           extra: { retryAfterMs: OVERLOADED_RETRY_MS },
         }),
       );
-    this.#bytes += bytes;
+    this.#admittedBytes += bytes;
     return this.#once(() => {
-      this.#bytes -= bytes;
+      this.#admittedBytes -= bytes;
     });
   }
 
@@ -46,7 +49,7 @@ export class ChunkGate {
     else this.#take(bytes);
     return this.#once(() => {
       this.#chunks -= 1;
-      this.#bytes -= bytes;
+      this.#chunkBytes -= bytes;
     });
   }
 
@@ -74,15 +77,14 @@ export class ChunkGate {
 
   #take(bytes: number): void {
     this.#chunks += 1;
-    this.#bytes += bytes;
+    this.#chunkBytes += bytes;
   }
 
   /** One chunk may always go, so that admitted requests cannot hold each other up for ever. */
   #hasRoom(bytes: number): boolean {
-    return this.#chunks === 0 || (this.#chunks < this.#limits.maxChunksInFlight && !this.#overflows(bytes));
-  }
-
-  #overflows(bytes: number): boolean {
-    return this.#bytes + bytes > this.#limits.maxBytesInFlight;
+    const { maxChunksInFlight, maxBytesInFlight } = this.#limits;
+    return (
+      this.#chunks === 0 || (this.#chunks < maxChunksInFlight && this.#chunkBytes + bytes <= maxBytesInFlight)
+    );
   }
 }

@@ -4,7 +4,7 @@ import { MAX_CHUNKS_IN_FLIGHT, MAX_IDEMPOTENCY_ENTRIES } from '@featuremesh/doma
 export interface IngestLimits {
   /** Chunks between packing and answer, over all requests; beyond it new requests get OVERLOADED. */
   readonly maxChunksInFlight: number;
-  /** Bytes of request bodies and packed chunks held at once, over all requests. */
+  /** Bytes of admitted request bodies, and as many again of packed chunks, over all requests. */
   readonly maxBytesInFlight: number;
   readonly maxIdempotencyEntries: number;
 }
@@ -12,8 +12,8 @@ export interface IngestLimits {
 /** The bounds of a running region. */
 export const INGEST_LIMITS: IngestLimits = {
   maxChunksInFlight: MAX_CHUNKS_IN_FLIGHT,
-  // Sixteen of the largest JSON bodies, or as many largest chunks as may be in flight by half.
-  maxBytesInFlight: 256 * 1024 * 1024,
+  // Eight of the largest JSON bodies, or sixteen of the largest chunks.
+  maxBytesInFlight: 128 * 1024 * 1024,
   maxIdempotencyEntries: MAX_IDEMPOTENCY_ENTRIES,
 };
 

@@ -22,6 +22,7 @@ import { LogReplay } from './log-replay.ts';
 import { ReplaySteps } from './replay-step.ts';
 import { RowBuilder } from './row-builder.ts';
 import { SlotOwner } from './slot-owner.ts';
+import type { StampClock } from './stamp-clock.ts';
 import type { StreamLine, WriteCommand, WriteSummary } from './write-command.ts';
 import { WriteRun } from './write-run.ts';
 import { type WriteTarget, WriteTargets } from './write-targets.ts';
@@ -42,6 +43,13 @@ export interface IngestOptions {
   readonly limits: IngestLimits;
   readonly logger: Logger;
   readonly metrics: Metrics;
+}
+
+/** One request under way. `beginChunk` takes the time and the stamps of its next chunk, or fails the run. */
+interface Writing {
+  readonly run: WriteRun;
+  readonly builder: RowBuilder;
+  readonly beginChunk: () => Promise<void>;
 }
 
 const MALFORMED_LINE = problem('MALFORMED_ROW', 'the line is not valid JSON');
@@ -141,7 +149,7 @@ export class IngestService {
       caller: command.caller,
       key: command.idempotencyKey,
     };
-    context.owned();
+    let { stamps } = context.owned();
     const run = new WriteRun({
       send: chunk => this.#sender.send(chunk, context),
       hashing: hashingOf(command),
@@ -151,20 +159,27 @@ export class IngestService {
       nonFinite: command.nonFinite,
       region: this.#options.region,
       state: this.#groups.state(),
-      nextStamp: () => context.owned().stamps.next(),
+      nextStamp: () => stamps.next(),
     });
+    const beginChunk = async (): Promise<void> => {
+      try {
+        stamps = await this.#beginChunk(builder);
+      } catch (error) {
+        run.fail(error);
+      }
+    };
     const { body } = command;
     const summary =
       body.kind === 'json'
-        ? await this.#writeJson(rowsOfBody(body.text, target.int64), { run, builder, command })
-        : await this.#writeLines(body.lines, { run, builder, target });
+        ? await this.#writeJson(rowsOfBody(body.text, target.int64), { run, builder, beginChunk, command })
+        : await this.#writeLines(body.lines, { run, builder, beginChunk, target });
     this.#countRows(target, summary);
     return summary;
   }
 
   async #writeJson(
     rows: readonly unknown[],
-    { run, builder, command }: { run: WriteRun; builder: RowBuilder; command: WriteCommand },
+    { run, builder, beginChunk, command }: Writing & { command: WriteCommand },
   ): Promise<WriteSummary> {
     const atomic = command.onReject === 'fail';
     if (atomic && rows.length > MAX_CHUNK_ROWS)
@@ -172,7 +187,7 @@ export class IngestService {
         problem('TOO_MANY_ROWS', `onReject=fail takes at most ${MAX_CHUNK_ROWS} rows, not ${rows.length}`),
       );
     for (let from = 0; from < rows.length; from += MAX_CHUNK_ROWS) {
-      if (!run.hasFailed) await this.#beginChunk(builder);
+      if (!run.hasFailed) await beginChunk();
       for (let at = from; at < Math.min(from + MAX_CHUNK_ROWS, rows.length); at += 1) {
         if (run.hasFailed) run.refuse();
         else run.add(builder.build(rows[at]));
@@ -185,18 +200,18 @@ export class IngestService {
 
   async #writeLines(
     portions: AsyncIterable<readonly StreamLine[]>,
-    { run, builder, target }: { run: WriteRun; builder: RowBuilder; target: WriteTarget },
+    { run, builder, beginChunk, target }: Writing & { target: WriteTarget },
   ): Promise<WriteSummary> {
     let begun = false;
     for await (const lines of portions) {
       for (const line of lines) {
+        if (!begun && !run.hasFailed) await beginChunk();
+        begun = true;
         if (run.hasFailed) {
           if (line !== '') run.refuse();
           else run.skip();
           continue;
         }
-        if (!begun) await this.#beginChunk(builder);
-        begun = true;
         if (line === '') run.skip(line);
         else if (typeof line === 'string') run.add(buildLine(line, builder, target), line);
         else run.add(fail(line));
@@ -208,10 +223,11 @@ export class IngestService {
     return run.finish();
   }
 
-  async #beginChunk(builder: RowBuilder): Promise<void> {
+  async #beginChunk(builder: RowBuilder): Promise<StampClock> {
     builder.setNowMs(this.#options.clock.nowMs());
     const { stamps } = this.#owner.owned();
     while (!stamps.beginChunk()) await stamps.reserve();
+    return stamps;
   }
 
   #assertOpen(): void {

@@ -96,6 +96,11 @@ export class WriteRun {
     this.#note(rejection(this.#index++, this.#failure.problem));
   }
 
+  /** Fails the request for a reason that no chunk met: rows not yet sent are refused with it. */
+  fail(cause: unknown): void {
+    this.#failure ??= { cause, problem: problemOf(cause) };
+  }
+
   /** Hands the chunk over; resolves when the request may hold another one. */
   async flush(): Promise<void> {
     const { hashing } = this.#options;
@@ -163,8 +168,8 @@ export class WriteRun {
         this.#position = written.position;
       for (const fault of written.rejected) this.#note({ ...fault, index: first + fault.index });
     } catch (cause) {
-      this.#failure ??= { cause, problem: problemOf(cause) };
-      this.#refuseChunk(chunk, this.#failure.problem);
+      this.fail(cause);
+      this.#refuseChunk(chunk, this.#failure?.problem ?? problemOf(cause));
     }
   }
 
