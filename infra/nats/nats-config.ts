@@ -18,7 +18,6 @@ import {
   readNatsSecrets,
 } from '@featuremesh/runtime/broker-secrets';
 
-
 /**
  * Writes the region's nats-server configuration (mode 0600) and, for new peers, a relay permission file that permits no group.
  * Secrets stand in the files only, never on a command line. Returns the path for `nats-server -c`.
@@ -108,7 +107,7 @@ function linkAccounts(
     jetstream: enabled
     users: [
       ${user(`relay.${peer.id}`, `, permissions: {publish: {include "links/${peer.id}.conf"}, subscribe: {allow: ["_INBOX.>"]}}`)}
-      ${user(`links.${peer.id}`, ', permissions: {publish: {allow: ["$JS.API.>", "CTL.>"]}, subscribe: {allow: ["_INBOX.>"]}}')}
+      ${user(`links.${peer.id}`, ', permissions: {publish: {allow: ["$JS.API.>", "CTL.>", "CUR.>"]}, subscribe: {allow: ["_INBOX.>"]}}')}
       {nkey: ${text(peer.linkKey)}, permissions: {publish: {allow: ${list([...durables, '$JS.ACK.>'])}}, subscribe: {allow: ["_INBOX_${peer.id}.>"]}}}
     ]
   }

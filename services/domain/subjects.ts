@@ -27,8 +27,9 @@ export const feedCursorSubject = (peer: string): string => `FEED.${CURSOR_TOKEN}
 /** Filter over all that was imported from a peer: the importer's fence is judged over it. */
 export const feedImportFilter = (peer: string): string => `FEED.*.*.in.${peer}`;
 
-/** Subject of batches of a group that were imported from a peer and set aside. */
-export const heldSubject = (groupId: string, peer: string): string => `HELD.${groupId}.${peer}`;
+/** Subject of one imported batch that was set aside: each stands there once (S2). */
+export const heldSubject = (peer: string, linkEpoch: string, linkSeq: number | string): string =>
+  `HELD.${peer}.${linkEpoch}.${linkSeq}`;
 
 /** Subject of one group's batches on a link. */
 export const outSubject = (groupId: string): string => `OUT.${groupId}`;
@@ -38,6 +39,15 @@ export const OUT_LINK_SUBJECT = 'OUT._link';
 
 /** Subject of control messages, by kind. */
 export const ctlSubject = (kind: string): string => `CTL.${kind}`;
+
+/** Ship cursors of a link's groups, in the account of the link; one message per group. */
+export const CURSOR_STREAM = 'CUR';
+
+/** Subject of a group's ship cursor. */
+export const cursorSubject = (groupId: string): string => `CUR.${groupId}`;
+
+/** Key of OUT's stream metadata that holds the link epoch. */
+export const LINK_EPOCH_METADATA = 'fm-link-epoch';
 
 /** Core subject in the region's account on which the importer tells how far each peer is known; not stored. */
 export const LINK_PROGRESS_SUBJECT = 'region.link-progress';

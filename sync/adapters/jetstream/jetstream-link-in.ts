@@ -1,0 +1,151 @@
+import { type ControlMessage, controlMessageSchema } from '@featuremesh/contracts/control-message';
+import { decodeLinkMessage, type LinkMessage } from '@featuremesh/contracts/link-batch-codec';
+import { MAX_LINK_BATCHES_IN_FLIGHT } from '@featuremesh/domain/limits';
+import { CTL_STREAM, LINK_DURABLE, OUT_STREAM } from '@featuremesh/domain/subjects';
+import type { Logger } from '@featuremesh/runtime/logger';
+import type { Repetition, Timer } from '@featuremesh/runtime/timer';
+import { type ConsumerMessages, type JetStreamClient, type JsMsg, jetstream } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { LinkIn, Received } from '../../ports/link.ts';
+import { Mailbox } from './mailbox.ts';
+
+/** The peer's broker is asked for its durable's state this often; that it answers is what `connected` means. */
+const PROBE_INTERVAL_MS = 1_000;
+const PROBE_TIMEOUT_MS = 2_000;
+/** Life of one pull request, and the silence after which it is sent anew (twice this, as the client counts). */
+const PULL_EXPIRES_MS = 5_000;
+const PULL_HEARTBEAT_MS = 1_000;
+/** CTL has one message in flight at most; the second place only keeps the request open. */
+const CONTROL_WINDOW = 2;
+/** First and longest pause before a durable is opened again. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
+
+/** What one incoming link works with. The connection is the import user's, with the inbox prefix that the peer's broker allows. */
+export interface LinkInOptions {
+  readonly connection: NatsConnection;
+  /** The exporting region: its JetStream domain. */
+  readonly peer: string;
+  readonly timer: Timer;
+  readonly logger: Logger;
+}
+
+/**
+ * The peer's two durables, pulled over the leafnode. Opens them when they are first asked of, and again whenever the link or the
+ * peer's broker comes back; nothing but next, info and ack is ever sent (R3).
+ */
+export class JetStreamLinkIn implements LinkIn {
+  readonly #options: LinkInOptions;
+  readonly #client: JetStreamClient;
+  readonly #control: Mailbox<JsMsg>;
+  readonly #batches: Mailbox<JsMsg>;
+  readonly #stop = new AbortController();
+  readonly #open = new Set<ConsumerMessages>();
+  readonly #pumps = new Map<string, Promise<void>>();
+  #probe: Repetition | undefined;
+  #connected = false;
+
+  constructor(options: LinkInOptions) {
+    this.#options = options;
+    this.#client = jetstream(options.connection, { domain: options.peer, timeout: PROBE_TIMEOUT_MS });
+    this.#control = new Mailbox(options.timer);
+    this.#batches = new Mailbox(options.timer);
+  }
+
+  async nextControl(waitMs: number, signal: AbortSignal): Promise<Received<ControlMessage> | undefined> {
+    this.#begin(CTL_STREAM, this.#control, CONTROL_WINDOW);
+    const message = await this.#control.next(waitMs, signal);
+    return message === undefined ? undefined : received(message, parseControl(message.data));
+  }
+
+  async nextBatch(waitMs: number, signal: AbortSignal): Promise<Received<LinkMessage> | undefined> {
+    this.#begin(OUT_STREAM, this.#batches, MAX_LINK_BATCHES_IN_FLIGHT);
+    const message = await this.#batches.next(waitMs, signal);
+    return message === undefined ? undefined : received(message, parseBatch(message.data));
+  }
+
+  connected(): boolean {
+    return this.#connected;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#probe?.stop();
+    for (const messages of this.#open) messages.stop();
+    await Promise.all(this.#pumps.values());
+    this.#control.clear();
+    this.#batches.clear();
+    this.#connected = false;
+  }
+
+  #begin(stream: string, mailbox: Mailbox<JsMsg>, window: number): void {
+    if (this.#pumps.has(stream) || this.#stop.signal.aborted) return;
+    this.#probe ??= this.#options.timer.every(PROBE_INTERVAL_MS, () => this.#ask());
+    this.#pumps.set(stream, this.#pump(stream, mailbox, window));
+  }
+
+  /** Fills the mailbox; what it holds is bounded by the durable's own bound of unacknowledged messages. */
+  async #pump(stream: string, mailbox: Mailbox<JsMsg>, window: number): Promise<void> {
+    const { timer, logger, peer } = this.#options;
+    const { signal } = this.#stop;
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!signal.aborted) {
+      try {
+        const consumer = await this.#client.consumers.get(stream, LINK_DURABLE);
+        const messages = await consumer.consume({
+          max_messages: window,
+          expires: PULL_EXPIRES_MS,
+          idle_heartbeat: PULL_HEARTBEAT_MS,
+          abort_on_missing_resource: true,
+        });
+        this.#open.add(messages);
+        // The signal may have aborted while the durable was being opened.
+        if (signal.aborted) messages.stop();
+        pauseMs = FIRST_PAUSE_MS;
+        for await (const message of messages) mailbox.put(message);
+        this.#open.delete(messages);
+      } catch (error) {
+        logger.debug({ peer, stream, err: error }, 'a durable of the peer cannot be read');
+      }
+      await timer.sleep(pauseMs, signal);
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const { connection, peer, logger } = this.#options;
+    const before = this.#connected;
+    try {
+      const subject = `$JS.${peer}.API.CONSUMER.INFO.${OUT_STREAM}.${LINK_DURABLE}`;
+      const answer = await connection.request(subject, '', { timeout: PROBE_TIMEOUT_MS });
+      this.#connected = !('error' in answer.json<object>());
+    } catch {
+      this.#connected = false;
+    }
+    if (before !== this.#connected) logger.info({ peer, connected: this.#connected }, 'link to a peer');
+  }
+}
+
+function received<T>(message: JsMsg, parsed: T | undefined): Received<T> {
+  return {
+    seq: message.seq,
+    message: parsed,
+    bytes: message.data,
+    ack: () => message.ack(),
+    retry: delayMs => message.nak(delayMs),
+  };
+}
+
+function parseControl(bytes: Uint8Array): ControlMessage | undefined {
+  try {
+    const parsed = controlMessageSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseBatch(bytes: Uint8Array): LinkMessage | undefined {
+  const decoded = decodeLinkMessage(bytes);
+  return decoded.ok ? decoded.value : undefined;
+}
