@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PeerConfig, RegionConfig } from '@featuremesh/contracts/region-config';
 import { MAX_PAYLOAD_BYTES } from '@featuremesh/domain/limits';
-import { CTL_STREAM, LINK_DURABLE, OUT_STREAM } from '@featuremesh/domain/subjects';
+import { CTL_STREAM, LINK_DURABLE, LINK_PROGRESS_SUBJECT, OUT_STREAM } from '@featuremesh/domain/subjects';
 import {
   type BrokerFiles,
   brokerFiles,
@@ -91,7 +91,7 @@ ${config.peers.map(peer => `    {url: ${text(peer.linkUrl)}, account: ${text(`FR
 /** The service appends rows and reads the log; it may not change streams other than through its own consumers. */
 const SERVICE_PERMISSIONS = `, permissions: {
         publish: {allow: ["FEED.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.FEED", "$JS.API.STREAM.MSG.GET.FEED", "$JS.API.DIRECT.GET.FEED", "$JS.API.DIRECT.GET.FEED.>", "$JS.API.CONSUMER.CREATE.FEED", "$JS.API.CONSUMER.CREATE.FEED.>", "$JS.API.CONSUMER.DURABLE.CREATE.FEED.>", "$JS.API.CONSUMER.MSG.NEXT.FEED.>", "$JS.API.CONSUMER.INFO.FEED.>", "$JS.API.CONSUMER.DELETE.FEED.>", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>"]}
-        subscribe: {allow: ["_INBOX.>", "EVT.>"]}
+        subscribe: {allow: ["_INBOX.>", "${LINK_PROGRESS_SUBJECT}"]}
       }`;
 
 function linkAccounts(
