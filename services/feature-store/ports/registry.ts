@@ -9,12 +9,14 @@ export interface TablePlacement {
   readonly held: boolean;
 }
 
-/** What the sync agent last reported to any process of the region; shared by all of them, not part of the state. */
+/** What the sync agent last reported to any process of the region, and what came of it; shared by all, not part of the state. */
 export interface SyncReports {
   /** The registry revision that the broker now enforces, and the hash of the compiled configuration. */
   readonly enforced?: { readonly revision: number; readonly hash: string; readonly atMs: number };
   /** Link states, as the agent sent them. */
   readonly links?: { readonly links: readonly unknown[]; readonly atMs: number };
+  /** Policies of peers that lack approvals for now, to be judged again when more is known. */
+  readonly held?: readonly { readonly peer: string; readonly entry: CatalogueEntry }[];
 }
 
 /** One line of the record of who changed what; each holds the hash of the one before (R9). */
@@ -52,7 +54,7 @@ export interface Registry {
   confirmPolicy(home: string, epoch: number, atMs: number): Promise<void>;
   /** Calls back after every change, also one made by another process. */
   onChange(listener: (state: MeshState) => void): () => void;
-  /** Keeps a report of the sync agent beside the state; the revision does not change. */
+  /** Keeps the given members beside the state, on disk like a commit; the revision does not change. */
   saveReport(report: SyncReports): Promise<void>;
   /** The last report of each kind, whichever process received it. */
   reports(): SyncReports;

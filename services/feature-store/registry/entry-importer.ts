@@ -4,14 +4,14 @@ import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
-import type { Registry } from '../ports/registry.ts';
+import type { Registry, SyncReports } from '../ports/registry.ts';
 import { judgeImport, type RefusedEntry } from './entry-import.ts';
 import { entryKey } from './entry-key.ts';
 
 /** Tries of one import while others change the registry; each judges the newest state. */
 const MAX_TRIES = 5;
 
-/** Refused policies kept to be judged again when more is known; the oldest leaves. They are told anew after a restart. */
+/** Refused policies kept to be judged again when more is known; the oldest leaves. */
 const MAX_HELD_POLICIES = 64;
 
 /** Refusals remembered for operators. */
@@ -26,7 +26,6 @@ export class EntryImporter {
   readonly #officers: () => readonly Officer[];
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #held = new Map<string, { readonly peer: string; readonly entry: CatalogueEntry }>();
   #listed: readonly RefusedEntry[] = [];
 
   constructor(options: {
@@ -44,9 +43,9 @@ export class EntryImporter {
   /** Judges and keeps entries of one peer; what is refused is logged, listed and returned, the rest is committed at once. */
   async take(peer: string, entries: readonly CatalogueEntry[]): Promise<readonly RefusedEntry[]> {
     const told = new Set(entries.map(entryKey));
-    const held = [...this.#held]
-      .filter(([key, one]) => one.peer === peer && !told.has(key))
-      .map(([, { entry }]) => entry);
+    const held = this.#held()
+      .filter(one => one.peer === peer && !told.has(entryKey(one.entry)))
+      .map(({ entry }) => entry);
     for (let attempt = 1; ; attempt += 1) {
       const known = await this.#registry.entries();
       const state = this.#registry.state();
@@ -65,7 +64,7 @@ export class EntryImporter {
           actor: `peer ${peer}`,
           what: `import ${judged.accepted.length} entries`,
         });
-        this.#remember(peer, judged.accepted, judged.refused);
+        await this.#remember(peer, judged.accepted, judged.refused);
         return judged.refused;
       } catch (error) {
         const raced = error instanceof ProblemError && error.problem.code === 'CONCURRENT_CHANGE';
@@ -79,31 +78,35 @@ export class EntryImporter {
     return this.#listed;
   }
 
-  #remember(peer: string, accepted: readonly CatalogueEntry[], refused: readonly RefusedEntry[]): void {
-    for (const entry of accepted) this.#held.delete(entryKey(entry));
+  #held(): NonNullable<SyncReports['held']> {
+    return this.#registry.reports().held ?? [];
+  }
+
+  async #remember(
+    peer: string,
+    accepted: readonly CatalogueEntry[],
+    refused: readonly RefusedEntry[],
+  ): Promise<void> {
+    const before = this.#held();
+    const held = new Map(before.map(one => [entryKey(one.entry), one]));
+    for (const entry of accepted) held.delete(entryKey(entry));
     for (const one of refused) {
       const key = entryKey(one.entry);
-      const again = isDeepStrictEqual(this.#held.get(key)?.entry, one.entry);
-      if (one.problem.code === 'POLICY_NOT_APPROVED') this.#held.set(key, { peer, entry: one.entry });
-      else this.#held.delete(key);
-      if (again) continue;
-      this.#listed = [...this.#listed, one].slice(-MAX_LISTED);
-      this.#logger.warn(
-        {
-          peer,
-          kind: one.kind,
-          name: one.name,
-          code: one.problem.code,
-          detail: one.problem.detail,
-          security: true,
-        },
-        'an entry of a peer is refused',
-      );
+      const again = isDeepStrictEqual(held.get(key)?.entry, one.entry);
+      if (one.problem.code === 'POLICY_NOT_APPROVED') held.set(key, { peer, entry: one.entry });
+      else held.delete(key);
+      if (!again) this.#report(peer, one);
     }
-    while (this.#held.size > MAX_HELD_POLICIES) {
-      const oldest = this.#held.keys().next();
-      if (oldest.done === true) break;
-      this.#held.delete(oldest.value);
-    }
+    const kept = [...held.values()].slice(-MAX_HELD_POLICIES);
+    if (!isDeepStrictEqual(kept, before)) await this.#registry.saveReport({ held: kept });
+  }
+
+  #report(peer: string, refused: RefusedEntry): void {
+    this.#listed = [...this.#listed, refused].slice(-MAX_LISTED);
+    const { kind, name, problem } = refused;
+    this.#logger.warn(
+      { peer, kind, name, code: problem.code, detail: problem.detail, security: true },
+      'an entry of a peer is refused',
+    );
   }
 }

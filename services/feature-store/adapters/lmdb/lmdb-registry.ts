@@ -147,8 +147,10 @@ export class LmdbRegistry implements Registry {
 
   async saveReport(report: SyncReports): Promise<void> {
     this.#root.transactionSync(() => {
-      this.#meta.putSync('reports', { ...this.reports(), ...report });
+      const before = (this.#meta.get('reports') as SyncReports | undefined) ?? {};
+      this.#meta.putSync('reports', { ...before, ...report });
     });
+    await this.#root.flushed;
   }
 
   reports(): SyncReports {
