@@ -39,6 +39,13 @@ export class ImportCursorKeeper {
     return this.#stored?.open ?? [];
   }
 
+  /** True where a restart would know that this batch was accepted. */
+  isStored(batch: { readonly linkEpoch: string; readonly linkSeq: number }): boolean {
+    if (this.#stored === undefined) return false;
+    if (this.#stored.retired.includes(batch.linkEpoch)) return true;
+    return batch.linkEpoch === this.#stored.linkEpoch && batch.linkSeq <= this.#stored.linkSeq;
+  }
+
   /** Takes the stored cursor as the truth. */
   async read(): Promise<void> {
     this.#stored = await this.#sink.cursor(this.#peer);

@@ -143,6 +143,7 @@ export class Importer {
       await this.#takeAhead();
       await this.#housekeeping();
     }
+    await this.#storeIdle();
   }
 
   async #receive(received: Received<LinkMessage>): Promise<void> {
@@ -151,9 +152,15 @@ export class Importer {
       return;
     }
     const verdict = judgeBatch(this.#cursor.position, received.message.envelope);
-    if (verdict.kind === 'duplicate') received.ack();
+    if (verdict.kind === 'duplicate') this.#again(received, received.message);
     else if (verdict.kind === 'next') await this.#accept(received, received.message);
     else if (!this.#ahead.add(received, this.#parts.clock.nowMs())) received.retry(GAP_PATIENCE_MS);
+  }
+
+  /** A batch seen before is acknowledged only where the cursor behind it is stored: else a restart would miss it. */
+  #again(received: Received<LinkMessage>, message: LinkMessage): void {
+    if (!this.#cursor.isStored(message.envelope)) return;
+    received.ack();
   }
 
   /** Accepts what waits in the buffer: what became next, and, once patience has run out, the first behind a gap. */
@@ -162,7 +169,7 @@ export class Importer {
       const verdict = judgeBatch(this.#cursor.position, first.message.envelope);
       if (verdict.kind === 'duplicate') {
         this.#ahead.take();
-        first.received.ack();
+        this.#again(first.received, first.message);
         continue;
       }
       if (verdict.kind !== 'next' && !this.#mayCrossGap(first.sinceMs)) return;
@@ -281,20 +288,26 @@ export class Importer {
     sink.progress({ peer, knownAsOfMs: sentAtMs, throughSequence: this.#cursor.sequence });
   }
 
+  /** Stores the cursor for what moved it without rows, so that it can be acknowledged. */
+  async #storeIdle(): Promise<void> {
+    const position = this.#cursor.position;
+    if (position === undefined || this.#unstored.length === 0) return;
+    const sentAtMs = this.#parts.clock.nowMs();
+    await this.#store(position, {
+      origin: this.#parts.peer,
+      feedEpoch: '',
+      appenders: {},
+      watermarks: [],
+      sentAtMs,
+    });
+  }
+
   async #housekeeping(): Promise<void> {
     const nowMs = this.#parts.clock.nowMs();
     await this.#open.remind();
+    if (Math.abs(nowMs - this.#storedAtMs) >= IDLE_CURSOR_INTERVAL_MS) await this.#storeIdle();
     const position = this.#cursor.position;
     if (position === undefined) return;
-    if (this.#unstored.length > 0 && Math.abs(nowMs - this.#storedAtMs) >= IDLE_CURSOR_INTERVAL_MS) {
-      await this.#store(position, {
-        origin: this.#parts.peer,
-        feedEpoch: '',
-        appenders: {},
-        watermarks: [],
-        sentAtMs: nowMs,
-      });
-    }
     if (this.#held === 0 || Math.abs(nowMs - this.#heldAtMs) < HELD_INTERVAL_MS) return;
     this.#heldAtMs = nowMs;
     const outcome = await releaseHeld(this.#parts, async message => {

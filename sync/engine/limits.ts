@@ -1,16 +1,16 @@
 /** Bounds of the sync engine, each with its reason. */
 
-/** Longest that a missing batch is waited for before it counts as a gap: twice the broker's redelivery time. */
-export const GAP_PATIENCE_MS = 4_000;
+/** Longest that a missing batch is waited for before it counts as a gap: thrice the broker's redelivery time. */
+export const GAP_PATIENCE_MS = 6_000;
 
 /** Batches kept aside while one before them is missing: the window of the link. */
 export const MAX_AHEAD_BATCHES = 64;
 
 /** Between two progress messages of an idle link; bounds how stale the known lag is. */
-export const PROGRESS_INTERVAL_MS = 500;
+export const PROGRESS_INTERVAL_MS = 1_000;
 
-/** Between two cursors stored for progress alone: each is a synced append. */
-export const IDLE_CURSOR_INTERVAL_MS = 10_000;
+/** Between two cursors stored for progress alone: each is a synced append, and below the broker's redelivery time of 2 s. */
+export const IDLE_CURSOR_INTERVAL_MS = 1_500;
 
 /** Wait for the next message before the loop looks at its timers. */
 export const LOOP_WAIT_MS = 200;
@@ -48,3 +48,6 @@ export const MAX_ENTRIES_PER_MESSAGE = 50;
 
 /** Former link epochs that a cursor remembers: re-delivery does not reach further back than one or two. */
 export const MAX_RETIRED_EPOCHS = 4;
+
+/** How long a loop's last error is shown in status. */
+export const RECENT_ERROR_MS = 30_000;

@@ -11,7 +11,7 @@ import type { RegionService } from '../ports/region-service.ts';
 import { ControlChannel } from './control-channel.ts';
 import { Exporter } from './exporter.ts';
 import { Importer } from './importer.ts';
-import { SESSION_BACKOFF_MS } from './limits.ts';
+import { RECENT_ERROR_MS, SESSION_BACKOFF_MS } from './limits.ts';
 
 /** Everything that the two directions with one peer need. */
 export interface LinkParts {
@@ -36,7 +36,7 @@ export class LinkSession {
   readonly #importer: Importer;
   readonly #control: ControlChannel;
   readonly #stop = new AbortController();
-  readonly #lastError = new Map<string, string>();
+  readonly #lastError = new Map<string, { text: string; atMs: number }>();
   #loops: Promise<void>[] = [];
   #controlHeard = false;
 
@@ -79,7 +79,11 @@ export class LinkSession {
     const out = this.#exporter.status();
     const into = this.#importer.status();
     const errors = (loops: readonly string[]): { lastError: string } | object => {
-      const text = loops.map(loop => this.#lastError.get(loop)).find(error => error !== undefined);
+      const nowMs = this.#parts.clock.nowMs();
+      const recent = loops
+        .map(loop => this.#lastError.get(loop))
+        .find(error => error !== undefined && Math.abs(nowMs - error.atMs) < RECENT_ERROR_MS);
+      const text = recent?.text;
       return text === undefined ? {} : { lastError: text };
     };
     return [
@@ -120,7 +124,7 @@ export class LinkSession {
       } catch (error) {
         if (signal.aborted) return;
         const text = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 300) : String(error);
-        this.#lastError.set(name, text);
+        this.#lastError.set(name, { text, atMs: this.#parts.clock.nowMs() });
         logger.warn({ peer, loop: name, err: error }, 'a link loop begins anew');
       }
       const ranMs = this.#parts.clock.nowMs() - startedAtMs;
