@@ -51,7 +51,7 @@ async function watch(
   for await (const status of connection.status()) {
     if (status.type === 'reconnect') onChange(true);
     else if (status.type === 'disconnect' || status.type === 'close') onChange(false);
-    if (status.type === 'ping' || status.type === 'reconnecting') continue;
+    if (!['disconnect', 'reconnect', 'error', 'staleConnection'].includes(status.type)) continue;
     logger.info({ status: status.type }, 'connection to the broker');
   }
   onChange(false);

@@ -1,0 +1,240 @@
+import { createLinkKey } from '@featuremesh/cli/region/link-key';
+import { decodeLinkMessage } from '@featuremesh/contracts/link-batch-codec';
+import { decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import { feedOwnSubject, OUT_STREAM, outSubject } from '@featuremesh/domain/subjects';
+import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
+import { LinkedBrokers } from '@featuremesh/infra/nats/testing/linked-brokers';
+import { brokerFiles } from '@featuremesh/runtime/broker-files';
+import { systemClock } from '@featuremesh/runtime/clock';
+import { createLogger } from '@featuremesh/runtime/logger';
+import { systemRandom } from '@featuremesh/runtime/random';
+import { systemTimer } from '@featuremesh/runtime/timer';
+import {
+  EAST,
+  linkState,
+  PINNED_GROUP,
+  SHARED_GROUP,
+  testChunk,
+  WEST,
+} from '@featuremesh/testkit/links/link-world';
+import { StubRegionService } from '@featuremesh/testkit/links/stub-region-service';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { afterEach, expect, test } from 'vitest';
+import { LinkSession } from '../../engine/link-session.ts';
+import { compilePolicy } from '../../policy-compiler/compile.ts';
+import { openRegionBroker, type RegionBroker } from './region-broker.ts';
+
+const logger = createLogger(
+  {},
+  { level: (process.env['FEATUREMESH_TEST_LOG'] as 'debug' | undefined) ?? 'silent' },
+);
+
+interface Region {
+  readonly id: typeof EAST;
+  readonly service: StubRegionService;
+  readonly broker: RegionBroker;
+  readonly session: LinkSession;
+  readonly connection: NatsConnection;
+  permit(permitted: readonly string[]): Promise<void>;
+  append(groupId: string, body: Uint8Array): Promise<void>;
+  /** Distinct rows in FEED under the filter, `key row` in hex. */
+  rows(filter: string): Promise<Set<string>>;
+}
+
+let brokers: LinkedBrokers;
+const open: Region[] = [];
+
+afterEach(async () => {
+  for (const region of open.splice(0)) {
+    await region.session.stop();
+    await region.broker.close();
+    await region.connection.close();
+  }
+  await brokers.stop();
+});
+
+async function startBrokers(): Promise<void> {
+  brokers = await LinkedBrokers.start({
+    binary: await locateNatsServer(),
+    regions: [EAST, WEST],
+    linkKeys: createLinkKey,
+  });
+}
+
+async function startRegion(id: typeof EAST, permitted: readonly string[] = ['shared']): Promise<Region> {
+  const config = brokers.config(id);
+  const service = new StubRegionService(linkState(id, 1, permitted));
+  const peer = id === EAST ? WEST : EAST;
+  const broker = await openRegionBroker({
+    self: id,
+    peers: [peer],
+    servers: brokers.url(id),
+    password: user => brokers.password(id, user),
+    files: brokerFiles(config.dataDir),
+    replicas: 1,
+    timer: systemTimer,
+    random: systemRandom,
+    logger,
+  });
+  let policy = compilePolicy(service.state, Date.now());
+  await broker.broker.enforce(policy);
+  const [link] = broker.links;
+  if (link === undefined) throw new Error('no link');
+  const session = new LinkSession({
+    ...link,
+    self: id,
+    feed: broker.feed,
+    sink: broker.sink,
+    service,
+    policy: () => policy,
+    clock: systemClock,
+    timer: systemTimer,
+    random: systemRandom,
+    logger: logger.child({ region: id }),
+  });
+  session.start();
+  const connection = await connect({
+    servers: brokers.url(id),
+    user: 'sync',
+    pass: brokers.password(id, 'sync'),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+  });
+  const client = jetstream(connection);
+  const region: Region = {
+    id,
+    service,
+    broker,
+    session,
+    connection,
+    permit: async next => {
+      service.state = linkState(id, service.state.revision + 1, next);
+      policy = compilePolicy(service.state, Date.now());
+      await broker.broker.enforce(policy);
+    },
+    append: async (groupId, body) => {
+      service.apply(groupId, 1, body);
+      for (let tries = 0; ; tries++) {
+        try {
+          await client.publish(feedOwnSubject(groupId, 1, 0), body, {
+            msgID: Buffer.from(body).toString('base64').slice(-200),
+          });
+          return;
+        } catch (error) {
+          if (tries === 50) throw error;
+          await new Promise(resolve => setTimeout(resolve, 100));
+        }
+      }
+    },
+    rows: async filter => {
+      const manager = await jetstreamManager(connection, { checkAPI: false });
+      const found = new Set<string>();
+      for (let after = 0; ; ) {
+        const query = { seq: after + 1, next_by_subj: filter };
+        const message = await manager.streams.getMessage('FEED', query);
+        if (message === null) return found;
+        after = message.seq;
+        if (message.data.length === 0) continue;
+        for (const { key, row } of decodeFeedChunk(message.data))
+          found.add(`${Buffer.from(key).toString('hex')} ${Buffer.from(row).toString('hex')}`);
+      }
+    },
+  };
+  open.push(region);
+  return region;
+}
+
+function rowsOf(chunks: readonly Uint8Array[]): Set<string> {
+  return new Set(
+    chunks
+      .flatMap(chunk => decodeFeedChunk(chunk))
+      .map(({ key, row }) => `${Buffer.from(key).toString('hex')} ${Buffer.from(row).toString('hex')}`),
+  );
+}
+
+async function until(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  withinMs = 30_000,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await condition().valueOf())) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}
+
+test('rows of a permitted group arrive byte-identical in both directions, those of a pinned group do not', async () => {
+  await startBrokers();
+  const [east, west] = [await startRegion(EAST), await startRegion(WEST)];
+  const fromEast = [testChunk(EAST, 512, 1), testChunk(EAST, 3, 2)];
+  const fromWest = [testChunk(WEST, 40, 3)];
+  for (const chunk of fromEast) await east.append(SHARED_GROUP.id, chunk);
+  for (const chunk of fromWest) await west.append(SHARED_GROUP.id, chunk);
+  await east.append(PINNED_GROUP.id, testChunk(EAST, 10, 4));
+  const inWest = `FEED.*.*.in.${EAST}`;
+  await until('rows in the west', async () => (await west.rows(inWest)).size === 515);
+  await until('rows in the east', async () => (await east.rows(`FEED.*.*.in.${WEST}`)).size === 40);
+  expect(await west.rows(inWest)).toEqual(rowsOf(fromEast));
+  expect(await east.rows(`FEED.*.*.in.${WEST}`)).toEqual(rowsOf(fromWest));
+  const [out, into] = east.session.status();
+  expect(out).toMatchObject({ direction: 'out', connected: true, shippedRows: 515, refusedBatches: 0 });
+  await until('a known lag', () => {
+    const lagMs = west.session.status()[1]?.lagMs ?? null;
+    return lagMs !== null && lagMs > 0 && lagMs < 5_000;
+  });
+  expect(into).toMatchObject({ gaps: 0, heldBatches: 0 });
+});
+
+test('nothing is lost or changed when either broker is killed while rows flow (S1, S5, S6)', async () => {
+  await startBrokers();
+  const [east, west] = [await startRegion(EAST), await startRegion(WEST)];
+  const chunks = Array.from({ length: 120 }, (_, salt) => testChunk(EAST, 5, salt));
+  const writing = (async () => {
+    for (const chunk of chunks) await east.append(SHARED_GROUP.id, chunk);
+  })();
+  await until('the first rows', async () => (await west.rows(`FEED.*.*.in.${EAST}`)).size > 10);
+  await brokers.kill(EAST);
+  await brokers.resume(EAST);
+  await until('rows again', () => (east.session.status()[0]?.linkSeq ?? 0) > 3);
+  await brokers.kill(WEST);
+  await brokers.resume(WEST);
+  await writing;
+  const expected = rowsOf(chunks);
+  await until(
+    'all rows',
+    async () => (await west.rows(`FEED.*.*.in.${EAST}`).catch(() => new Set())).size === expected.size,
+    60_000,
+  );
+  expect(await west.rows(`FEED.*.*.in.${EAST}`)).toEqual(expected);
+});
+
+test('a batch that vanished from OUT is noticed and its rows come by snapshot (S6)', async () => {
+  await startBrokers();
+  const east = await startRegion(EAST);
+  const chunks = [1, 2, 3].map(salt => testChunk(EAST, 20, salt));
+  const shippedBefore = async (rows: number): Promise<void> =>
+    until('rows in OUT', () => (east.session.status()[0]?.shippedRows ?? 0) >= rows);
+  for (const [at, chunk] of chunks.entries()) {
+    await east.append(SHARED_GROUP.id, chunk);
+    await shippedBefore((at + 1) * 20);
+  }
+  const links = await connect({
+    servers: brokers.url(EAST),
+    user: `links.${WEST}`,
+    pass: brokers.password(EAST, `links.${WEST}`),
+  });
+  const manager = await jetstreamManager(links, { checkAPI: false });
+  const oldest = { seq: 1, next_by_subj: outSubject(SHARED_GROUP.id) };
+  const batch = await manager.streams.getMessage(OUT_STREAM, oldest);
+  if (batch === null) throw new Error('no batch in OUT');
+  expect(decodeLinkMessage(batch.data)).toMatchObject({ ok: true });
+  await manager.streams.deleteMessage(OUT_STREAM, batch.seq);
+  await links.close();
+  const west = await startRegion(WEST);
+  await until('all rows', async () => (await west.rows(`FEED.*.*.in.${EAST}`)).size === 60, 60_000);
+  expect(await west.rows(`FEED.*.*.in.${EAST}`)).toEqual(rowsOf(chunks));
+  expect(west.session.status()[1]?.gaps).toBeGreaterThan(0);
+  expect(east.service.snapshotPages).toBeGreaterThan(0);
+});
