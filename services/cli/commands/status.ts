@@ -94,7 +94,7 @@ function draw(states: readonly RegionState[]): string {
     (one.sync?.groups ?? []).map(group => [
       one.id,
       `${group.group}@v${group.version}`,
-      group.rows ?? '?',
+      group.rows ?? (group.placement.includes(one.id) ? '?' : 'not held'),
       group.replicated ? lagText(group.lagMs) : 'not replicated',
       group.placement.join(' '),
     ]),

@@ -18,6 +18,9 @@ const EARLIER_RUN_MS = 20_000;
 const EARLIER_POLL_MS = 200;
 /** How often region.yaml is looked at. */
 const CONFIG_POLL_MS = 1_000;
+/** Lines of a part's log shown when it does not start, and their length. */
+const SHOWN_LOG_LINES = 5;
+const MAX_SHOWN_LINE = 400;
 const SUPERVISOR = 'supervisor';
 
 /** What the supervisor rests on. */
@@ -188,10 +191,9 @@ export class RegionSupervisor {
     if (reason === undefined) return;
     const log = join(this.#config.dataDir, 'logs', `${child.spec.name}.log`);
     throw new ProblemError(
-      problem(
-        'START_FAILED',
-        `${child.spec.name} of ${this.#config.id} is not ready: ${reason}. Its log: ${log}`,
-      ),
+      problem('START_FAILED', `${child.spec.name} of ${this.#config.id} is not ready: ${reason}`, {
+        issues: logTail(log).map(line => ({ path: log, message: line })),
+      }),
     );
   }
 
@@ -250,4 +252,10 @@ export class RegionSupervisor {
     this.#report();
     this.#options.tell('region.yaml is in force');
   }
+}
+
+/** The last lines of a log, shortened: what a failed part said is the first thing that a person looks for. */
+function logTail(path: string): readonly string[] {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return lines.slice(-SHOWN_LOG_LINES).map(line => line.slice(0, MAX_SHOWN_LINE));
 }

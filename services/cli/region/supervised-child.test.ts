@@ -54,12 +54,12 @@ test('a child that dies is started again under a new pid, which its pid file nam
   expect(readPidFiles(runFolder)).toEqual([]);
 });
 
-test('one that cannot start is given up after three tries, with the reason', async () => {
+test('one that cannot start is given up after five tries, with the reason', async () => {
   const { one, logPath } = child("console.error('no such store'); process.exit(3)", {
     notReady: () => Promise.resolve('no answer'),
   });
   await one.start();
-  expect(await one.untilReady(20_000, forever)).toMatch(/part ended with status 3, 3 times/);
+  expect(await one.untilReady(20_000, forever)).toMatch(/part ended with status 3, 5 times/);
   expect(one.state.phase).toBe('failed');
   expect(readFileSync(logPath, 'utf8')).toContain('no such store');
 });

@@ -12,7 +12,7 @@ const MAX_BACKOFF_MS = 10_000;
 /** A child that ran this long starts again with the first wait. */
 const STABLE_AFTER_MS = 30_000;
 /** Deaths before the first readiness after which the start is given up: the cause will not go away by itself. */
-const MAX_DEATHS_BEFORE_READY = 3;
+const MAX_DEATHS_BEFORE_READY = 5;
 /** How often readiness is asked while starting. */
 const READY_POLL_MS = 100;
 
