@@ -108,7 +108,7 @@ function linkAccounts(
     users: [
       ${user(`relay.${peer.id}`, `, permissions: {publish: {include "links/${peer.id}.conf"}, subscribe: {allow: ["_INBOX.>"]}}`)}
       ${user(`links.${peer.id}`, ', permissions: {publish: {allow: ["$JS.API.>", "CTL.>", "CUR.>"]}, subscribe: {allow: ["_INBOX.>"]}}')}
-      {nkey: ${text(peer.linkKey)}, permissions: {publish: {allow: ${list([...durables, '$JS.ACK.>'])}}, subscribe: {allow: ["_INBOX_${peer.id}.>"]}}}
+      {nkey: ${text(peer.linkKey)}, allowed_connection_types: [LEAFNODE], permissions: {publish: {allow: ${list([...durables, '$JS.ACK.>'])}}, subscribe: {allow: ["_INBOX_${peer.id}.>"]}}}
     ]
   }
   ${text(`FROM_${peer.id}`)} {

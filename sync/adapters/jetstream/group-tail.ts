@@ -17,8 +17,6 @@ export interface GroupTailOptions {
   readonly onClose: (tail: GroupTail) => void;
 }
 
-type Reading = 'idle' | 'reading' | 'again';
-
 /** One group's own chunks, read from the log one behind the other, a bounded number ahead. */
 export class GroupTail implements FeedTail {
   readonly groupId: string;
@@ -28,8 +26,10 @@ export class GroupTail implements FeedTail {
   #readyBytes = 0;
   /** Last sequence that was read into `#ready`. */
   #readThrough: number;
-  #reading: Reading = 'idle';
-  #exhausted = false;
+  /** The look at the log that is under way. */
+  #look: Promise<void> | undefined;
+  /** News came since the last look began. */
+  #news = false;
   #closed = false;
 
   constructor(options: GroupTailOptions) {
@@ -47,16 +47,15 @@ export class GroupTail implements FeedTail {
     const chunk = this.#ready.shift();
     if (chunk === undefined) return undefined;
     this.#readyBytes -= chunk.body.length;
-    if (!this.#exhausted && this.#ready.length < CHUNKS_AHEAD / 2) void this.fill().catch(() => undefined);
+    if (this.#news && this.#ready.length < CHUNKS_AHEAD / 2) this.#lookOn();
     return chunk;
   }
 
   async drained(): Promise<boolean> {
-    if (this.#ready.length > 0 || this.#reading !== 'idle') return false;
-    const next = await this.#next();
-    if (next === null) return true;
-    this.noticed();
-    return false;
+    if (this.#ready.length > 0) return false;
+    await this.#look;
+    await this.fill();
+    return this.#ready.length === 0 && !this.#news;
   }
 
   async close(): Promise<void> {
@@ -64,38 +63,36 @@ export class GroupTail implements FeedTail {
     this.#options.onClose(this);
   }
 
-  /** The log may hold more: look, and again where a look is under way. */
+  /** The log may hold more. */
   noticed(): void {
-    this.#exhausted = false;
-    // A failed look leaves the tail as not exhausted; `drained` looks again within a second.
-    void this.fill().catch(() => undefined);
+    this.#news = true;
+    this.#lookOn();
   }
 
-  /** Reads ahead as far as the bounds permit. Rejects where the broker does not answer. */
-  async fill(): Promise<void> {
-    if (this.#reading !== 'idle') {
-      this.#reading = 'again';
-      return;
-    }
-    this.#reading = 'reading';
-    try {
-      while (!this.#closed && this.#ready.length < CHUNKS_AHEAD && this.#readyBytes < BYTES_AHEAD) {
-        const message = await this.#next();
-        if (message !== null) this.#accept(message);
-        else if (this.#looksAgain()) this.#reading = 'reading';
-        else {
-          this.#exhausted = true;
-          return;
-        }
+  /** Reads ahead as far as the bounds permit; joins a look that is under way. Rejects where the broker does not answer. */
+  fill(): Promise<void> {
+    this.#look ??= this.#read().finally(() => {
+      this.#look = undefined;
+    });
+    return this.#look;
+  }
+
+  /** A look that fails is made again by `drained`, which its exporter asks whenever it has nothing else to do. */
+  #lookOn(): void {
+    this.fill().catch(() => undefined);
+  }
+
+  async #read(): Promise<void> {
+    while (!this.#closed) {
+      if (this.#ready.length >= CHUNKS_AHEAD || this.#readyBytes >= BYTES_AHEAD) {
+        this.#news = true;
+        return;
       }
-    } finally {
-      this.#reading = 'idle';
+      this.#news = false;
+      const message = await this.#next();
+      if (message !== null) this.#accept(message);
+      else if (!this.#news) return;
     }
-  }
-
-  /** Whether news came while the last look was under way. */
-  #looksAgain(): boolean {
-    return this.#reading === 'again';
   }
 
   #accept(message: StoredMsg): void {
