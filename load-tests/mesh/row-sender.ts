@@ -10,7 +10,7 @@ const MAX_ATTEMPTS = 200;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** A request whose answer is this late counts as lost; the idempotency key makes sending it again safe. */
-const ANSWER_TIMEOUT_MS = 120_000;
+const ANSWER_TIMEOUT_MS = 30_000;
 const MAX_EXPLANATION_CHARS = 500;
 
 const problemSchema = z.looseObject({

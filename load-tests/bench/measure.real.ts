@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Echo, startEcho } from './echo.ts';
+import { loadHttp } from './http-load.ts';
+import { measureBesideEcho, probe } from './measure-beside-echo.ts';
+
+let echo: Echo;
+
+beforeAll(async () => {
+  echo = await startEcho();
+});
+
+afterAll(() => echo.close());
+
+const request = { path: '/rows', body: '{"rows":[1,2,3]}', contentType: 'application/json' };
+
+test('the bare server answers what it was told, and parses what it gets', async () => {
+  await echo.answerWith('{"hello":1}');
+  expect(await probe(echo.url, request, () => true)).toBe('{"hello":1}');
+  await expect(probe(echo.url, { ...request, body: '{' }, () => true)).rejects.toThrow(/400/);
+  await expect(probe(echo.url, request, () => false)).rejects.toThrow(/not what is measured/);
+});
+
+test('answers that are no success count as failed and not as throughput', async () => {
+  const bad = { ...request, body: '{' };
+  const values = await loadHttp(echo.url, [bad], { shape: { kind: 'closed', connections: 2 }, seconds: 1 });
+  expect(values['requestsPerS']).toBe(0);
+  expect(values['failed']).toBeGreaterThan(0);
+});
+
+test('an open loop sends at the rate asked for, and the echo is measured beside it', async () => {
+  const { values, echo: beside } = await measureBesideEcho(echo.url, [request], {
+    shape: { kind: 'open', requestsPerS: 40 },
+    seconds: 2,
+    answer: '{}',
+  });
+  for (const one of [values, beside]) {
+    expect(one['failed']).toBe(0);
+    expect(one['requestsPerS']).toBeGreaterThan(20);
+    expect(one['requestsPerS']).toBeLessThan(60);
+  }
+});

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { seededRandom } from '@featuremesh/runtime/random';
+import { request } from 'undici';
+import { bringIntoForce } from '../mesh/fmesh.ts';
+import { regionOf } from '../mesh/mesh-regions.ts';
+import { loadNewsFeed, NEWS_HOME } from '../news-feed/load-news-feed.ts';
+import { articleId, userId } from '../news-feed/news-world.ts';
+import { ZipfSampler } from '../news-feed/zipf-sampler.ts';
+import type { BenchContext } from './figure.ts';
+
+/** Users and a day's articles of the feed that is measured. */
+const SIZE = { users: 20_000, articles: 10_000, impressions: 1_000_000 };
+/** Articles of one slate. */
+const SLATE_ARTICLES = 50;
+/** Different slates of a measurement: enough that no answer is repeated from a cache of a few. */
+const SLATES = 512;
+const FRESH_MS = 6 * 3_600_000;
+
+/** Keys of one ranking request: one user, fifty articles, drawn as a feed draws them. */
+export interface Slate {
+  readonly user: string;
+  readonly article: readonly string[];
+}
+
+/** Loads the news feed unless a fresh one is there already. */
+export async function ensureNewsFeed(context: BenchContext): Promise<void> {
+  if (await isLoaded(context)) return;
+  context.say('bringing the news feed into the mesh');
+  await bringIntoForce(fileURLToPath(new URL(join('..', 'news-feed'), import.meta.url)), context.dataDir);
+  await loadNewsFeed(context.mesh, { seed: '1', size: SIZE, signal: context.signal });
+}
+
+async function isLoaded({ mesh }: BenchContext): Promise<boolean> {
+  const response = await request(`${regionOf(mesh, NEWS_HOME).url}/v1/online/read`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      service: 'news_ranking_embeddings',
+      keys: { user: userId(SIZE.users - 1), article: articleId(SIZE.articles - 1) },
+      maxAgeMs: FRESH_MS,
+    }),
+  });
+  const text = await response.body.text();
+  return response.statusCode === 200 && !/NOT_FOUND|OUTSIDE_MAX_AGE|REFUSED|UNAVAILABLE/.test(text);
+}
+
+/** The slates of a measurement, the same each time. Articles of one slate are distinct. */
+export function slates(): Slate[] {
+  const random = seededRandom('slates');
+  const users = new ZipfSampler(SIZE.users, 0.7);
+  const articles = new ZipfSampler(SIZE.articles, 1.07);
+  return Array.from({ length: SLATES }, () => {
+    const chosen = new Set<string>();
+    while (chosen.size < SLATE_ARTICLES) chosen.add(articleId(articles.at(random.float())));
+    return { user: userId(users.at(random.float())), article: [...chosen] };
+  });
+}
+
+/** NDJSON or JSON rows of `article_stats` for a range of articles, with event time now. */
+export function articleStatsRows(first: number, count: number): object[] {
+  const random = seededRandom(`stats ${first}`);
+  const eventTime = new Date().toISOString();
+  return Array.from({ length: count }, (_, i) => {
+    const [views, rate] = [random.int(5_000), random.float() * 0.2];
+    return {
+      key: { article: articleId((first + i) % SIZE.articles) },
+      eventTime,
+      features: {
+        views_10m: Math.round(views / 80),
+        views_1h: Math.round(views / 14),
+        views_24h: views,
+        clicks_10m: Math.round((views * rate) / 80),
+        clicks_1h: Math.round((views * rate) / 14),
+        clicks_24h: Math.round(views * rate),
+        click_through_10m: rate,
+        click_through_1h: rate * 0.9,
+        click_through_24h: rate * 0.8,
+        age_hours: random.float() * 24,
+      },
+    };
+  });
+}

@@ -1,0 +1,102 @@
+import { type MeshRegion, regionOf } from '../mesh/mesh-regions.ts';
+import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
+import type { Figure } from './figure.ts';
+import type { LoadRequest, LoadShape } from './http-load.ts';
+import { measureBesideEcho, probe } from './measure-beside-echo.ts';
+import { ensureNewsFeed, type Slate, slates } from './news-workload.ts';
+
+const SERVICES = { floats: 'news_ranking', embeddings: 'news_ranking_embeddings' } as const;
+const CONNECTIONS = [1, 8] as const;
+/** Rate of the open loop, as a share of what eight connections got through: busy, not full. */
+const OPEN_SHARE = 0.5;
+const QUERY = `query Slate($service: String!, $keys: JSON!) {
+  online(service: $service, keys: $keys) {
+    rows results { region group as version rowIndex names columns statuses eventTimes source problem }
+  }
+}`;
+
+/** The ways in which a slate can be read. */
+const WAYS = {
+  'region-http': {
+    url: (region: MeshRegion) => region.url,
+    request: (service: string, keys: Slate): LoadRequest => ({
+      path: '/v1/online/read',
+      body: JSON.stringify({ service, keys }),
+      contentType: 'application/json',
+    }),
+  },
+  'gateway-http': {
+    url: (region: MeshRegion) => region.gatewayUrl,
+    request: (service: string, keys: Slate): LoadRequest => ({
+      path: '/v1/online/read',
+      body: JSON.stringify({ service, keys }),
+      contentType: 'application/json',
+    }),
+  },
+  'gateway-graphql': {
+    url: (region: MeshRegion) => region.gatewayUrl,
+    request: (service: string, keys: Slate): LoadRequest => ({
+      path: '/graphql',
+      body: JSON.stringify({ query: QUERY, variables: { service, keys } }),
+      contentType: 'application/json',
+    }),
+  },
+} as const;
+
+/** Reads of one user and fifty articles, by each way in, with and without embeddings: throughput, and latency at half of it. */
+export const slateRead: Figure = {
+  name: 'slate-read',
+  about: 'reads of 1 user + 50 articles by region HTTP, gateway HTTP and gateway GraphQL',
+  needsMesh: true,
+  async *run(context) {
+    await ensureNewsFeed(context);
+    const region = regionOf(context.mesh, NEWS_HOME);
+    const wanted = slates();
+    for (const [content, service] of Object.entries(SERVICES)) {
+      for (const [way, { url, request }] of Object.entries(WAYS)) {
+        const base = url(region);
+        if (base === undefined) continue;
+        const requests = wanted.map(keys => request(service, keys));
+        const [first] = requests;
+        if (first === undefined) continue;
+        const answer = await probe(base, first, isWhole);
+        let best = 0;
+        for (const connections of CONNECTIONS) {
+          const shape: LoadShape = { kind: 'closed', connections };
+          const measured = await measureBesideEcho(base, requests, {
+            shape,
+            seconds: context.seconds,
+            answer,
+          });
+          best = Math.max(best, measured.values['requestsPerS'] ?? 0);
+          yield {
+            variant: `${way}/${content}/closed-${connections}`,
+            ...measured,
+            note: sizes(first, answer),
+          };
+        }
+        const requestsPerS = Math.max(1, Math.floor(best * OPEN_SHARE));
+        const open = await measureBesideEcho(base, requests, {
+          shape: { kind: 'open', requestsPerS },
+          seconds: context.seconds,
+          answer,
+        });
+        yield {
+          variant: `${way}/${content}/open-half`,
+          values: { askedPerS: requestsPerS, ...open.values },
+          echo: open.echo,
+          note: sizes(first, answer),
+        };
+      }
+    }
+  },
+};
+
+/** An answer without a value missing for want of a row, a permission or a region. */
+function isWhole(answer: string): boolean {
+  return answer.includes('PRESENT') && !/NOT_FOUND|REFUSED|UNAVAILABLE|"errors"/.test(answer);
+}
+
+function sizes(request: LoadRequest, answer: string): string {
+  return `${request.body.length} bytes asked, ${answer.length} answered`;
+}
