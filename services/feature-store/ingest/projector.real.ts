@@ -1,4 +1,5 @@
 import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import type { Position } from '@featuremesh/domain/position';
 import { regionId } from '@featuremesh/domain/region-id';
 import {
   CURSOR_TOKEN,
@@ -66,7 +67,12 @@ const row = (eventTimeUs: bigint): Uint8Array => testRow({ eventTimeUs, origin: 
 
 let linkSeq = 0;
 
-function publishImport(groupId: string, rows: readonly [string, Uint8Array][], through = 1): Promise<void> {
+function publishImport(
+  groupId: string,
+  rows: readonly [string, Uint8Array][],
+  through = 1,
+  watermarks: readonly Position[] = [],
+): Promise<void> {
   const cursor = {
     peer: EU,
     linkEpoch: 'l1',
@@ -75,6 +81,7 @@ function publishImport(groupId: string, rows: readonly [string, Uint8Array][], t
     origin: EU,
     feedEpoch: 'eu1',
     appenders: rows.length === 0 ? {} : { 0: through },
+    watermarks,
     sentAtMs: 1,
   };
   const body =
@@ -106,6 +113,23 @@ test('imports are applied byte for byte, with the position of their origin', asy
   expect(await stored('delays', 'a')).toEqual(packed);
   const of = { origin: EU, feedEpoch: 'eu1', groupId: world.idOf('delays'), appender: 0 };
   expect(await region.store.appliedPosition(of)).toBe(41);
+});
+
+test('the vector of a finished snapshot becomes the positions reached, with rows or without', async () => {
+  startProjector();
+  const groupId = world.idOf('delays');
+  const vector = (appender: number, sequence: number): Position => ({
+    origin: regionId('us-west-2'),
+    feedEpoch: 'w1',
+    groupId,
+    appender,
+    sequence,
+  });
+  await publishImport(groupId, [['a', row(5n)]], 41, [vector(0, 7)]);
+  await publishImport(CURSOR_TOKEN, [], 0, [vector(1, 9)]);
+  await appliedThrough(2);
+  const positions = await region.store.appliedPositions(groupId);
+  expect(positions.filter(({ origin }) => origin === 'us-west-2')).toEqual([vector(0, 7), vector(1, 9)]);
 });
 
 test('imports already there, new ones, and cursor-only messages all move the watermark', async () => {
