@@ -4,7 +4,7 @@ import type { Timer } from '@featuremesh/runtime/timer';
 import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { REPLAY_STEPS_IN_FLIGHT, RETRY_FIRST_MS, RETRY_LONGEST_MS } from './ingest-limits.ts';
-import type { BareStep, ReplaySteps } from './replay-step.ts';
+import { type BareStep, NO_STEP, type ReplaySteps } from './replay-step.ts';
 
 /** True where a step was refused because another process holds the lease now. */
 export function isStaleLease(error: unknown): boolean {
@@ -84,11 +84,23 @@ export class LogReplay {
     return tail;
   }
 
+  /** Bytes that decode to nothing can never be applied; they are told and left behind, so that the rest goes on. */
+  #stepOf(message: LogMessage): BareStep | undefined {
+    try {
+      return this.#steps.stepOf(message);
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.code !== 'CORRUPT_DATA') throw error;
+      const { groupId, version, sequence } = message;
+      this.#logger.error({ err: error, groupId, version, sequence }, 'a logged chunk does not decode');
+      return NO_STEP;
+    }
+  }
+
   /** Waits while the message's group is not known here: passing it over would lose its rows. */
   async #awaitStep(message: LogMessage, signal: AbortSignal): Promise<BareStep | undefined> {
     let pauseMs = RETRY_FIRST_MS;
     while (!signal.aborted) {
-      const step = this.#steps.stepOf(message);
+      const step = this.#stepOf(message);
       if (step !== undefined) return step;
       const { groupId, version, sequence } = message;
       if (pauseMs === RETRY_LONGEST_MS)

@@ -67,28 +67,30 @@ const row = (eventTimeUs: bigint): Uint8Array => testRow({ eventTimeUs, origin: 
 
 let linkSeq = 0;
 
-function publishImport(
-  groupId: string,
-  rows: readonly [string, Uint8Array][],
-  through = 1,
-  watermarks: readonly Position[] = [],
-): Promise<void> {
-  const cursor = {
+function cursorOf(watermarks: readonly Position[], appenders: Readonly<Record<string, number>> = {}): object {
+  return {
     peer: EU,
     linkEpoch: 'l1',
     linkSeq: ++linkSeq,
     hash: '',
     origin: EU,
     feedEpoch: 'eu1',
-    appenders: rows.length === 0 ? {} : { 0: through },
+    appenders,
     watermarks,
     sentAtMs: 1,
   };
-  const body =
-    rows.length === 0
-      ? new Uint8Array()
-      : encodeFeedChunk(rows.map(([id, packed]) => ({ key: testKey(id), row: packed })));
+}
+
+function publishImport(
+  groupId: string,
+  rows: readonly [string, Uint8Array][],
+  through = 1,
+  watermarks: readonly Position[] = [],
+): Promise<void> {
+  const chunk = rows.map(([id, packed]) => ({ key: testKey(id), row: packed }));
+  const body = rows.length === 0 ? new Uint8Array() : encodeFeedChunk(chunk);
   const version = groupId === CURSOR_TOKEN ? 0 : 1;
+  const cursor = cursorOf(watermarks, rows.length === 0 ? {} : { 0: through });
   return broker.publish(feedImportSubject(groupId, version, EU), body, {
     [FEED_HEADERS.link]: JSON.stringify(cursor),
   });
@@ -189,6 +191,16 @@ test('a group that is not known yet is waited for, never passed over', async () 
   await region.store.ensureTables([world.tableOf('late')]);
   await appliedThrough(before + 1);
   expect(await stored('late', 'a')).toEqual(row(5n));
+});
+
+test('a chunk that does not decode is left behind, and the next one applied', async () => {
+  startProjector();
+  await broker.publish(feedImportSubject(world.idOf('delays'), 1, EU), Buffer.from('no chunk'), {
+    [FEED_HEADERS.link]: JSON.stringify(cursorOf([])),
+  });
+  await publishImport(world.idOf('delays'), [['a', row(5n)]]);
+  await appliedThrough(2);
+  expect(await stored('delays', 'a')).toEqual(row(5n));
 });
 
 test('one projector is active, and another takes over when it stops', async () => {

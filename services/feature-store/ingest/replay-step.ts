@@ -16,6 +16,9 @@ export type BareStep = Pick<ApplyStep, 'table' | 'rows' | 'positions' | 'idempot
 
 const NO_TABLE: TableRef = { groupId: '', version: 0, generation: 0 };
 
+/** A step that applies nothing. */
+export const NO_STEP: BareStep = { table: NO_TABLE, rows: [] };
+
 /** Rows that are younger than the retention cut-off; older ones go to history only (A3). */
 export function retainedRows(
   rows: readonly StoredRow[],
