@@ -68,6 +68,8 @@ class FailingStore extends MemoryOnlineStore {
     if (this.stale) throw new ProblemError(problem('STALE_LEASE', 'taken over'));
     if (this.failures > 0) {
       this.failures -= 1;
+      // As late as a real store, so that later steps are issued by then.
+      await new Promise(resolve => setImmediate(resolve));
       throw new ProblemError(problem('STORE_UNAVAILABLE', 'down'));
     }
     return super.apply(step);

@@ -135,7 +135,7 @@ function orderTests(store: Store): void {
     expect(await readOne(store(), 'a')).toEqual(young);
   });
 
-  test('S2, S4: any rows in any order and repetition leave the greatest of each key', async () => {
+  test('S2, S4: rows in every order and repetition leave the greatest of each key', async () => {
     const writes = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), arbitraryRow()), { maxLength: 24 });
     await fc.assert(
       fc.asyncProperty(writes, fc.array(fc.nat(), { maxLength: 8 }), async (rows, again) => {
