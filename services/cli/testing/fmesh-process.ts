@@ -55,14 +55,14 @@ export function fmesh(args: readonly string[], cwd: string): Promise<FmeshResult
   return startFmesh(args, cwd).ended;
 }
 
-/** A base from which the ten ports of a region are free at this moment. */
-export async function freePortBase(): Promise<number> {
+/** A base from which `count` ports are free at this moment; a region takes ten. */
+export async function freePortBase(count = 10): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const base = 20_000 + systemRandom.int(1_200) * 10;
-    const free = await Promise.all(Array.from({ length: 10 }, (_, offset) => isFree(base + offset)));
+    const free = await Promise.all(Array.from({ length: count }, (_, offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }
-  throw new Error('no ten free ports in a row');
+  throw new Error('no free ports in a row');
 }
 
 /** Command lines of live processes that name this text. */
