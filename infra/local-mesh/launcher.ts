@@ -81,8 +81,8 @@ export class Launcher {
     return meshFileOf(regions, this.#startedAt);
   }
 
-  /** Loader first, then all regions at once, each in its own order. mesh.json goes before anything stops. */
-  async stop(): Promise<void> {
+  /** Loader first, then all regions at once, each in its own order. mesh.json goes before anything stops. True where something ran. */
+  async stop(): Promise<boolean> {
     this.#stopping.abort();
     this.#announced = false;
     removeMeshFile(this.#options.dataDir);
@@ -90,6 +90,7 @@ export class Launcher {
     await this.#loader?.stop();
     await Promise.all(this.#processes.map(one => one.stop()));
     removeMeshFile(this.#options.dataDir, LOADER_MESH_FILE);
+    return this.#processes.length > 0;
   }
 
   get #demo(): boolean {

@@ -62,9 +62,9 @@ async function run(): Promise<number> {
     return 0;
   } finally {
     started.catch(() => undefined);
-    await launcher.stop();
+    const ran = await launcher.stop();
     release();
-    view.line('Stopped; nothing is left running');
+    if (ran) view.line('Stopped; nothing is left running');
   }
 }
 
