@@ -11,11 +11,10 @@ declare module 'autocannon' {
     readonly connections: number;
     readonly duration: number;
     readonly timeout?: number;
-    readonly overallRate?: number;
     readonly requests: readonly Request[];
   }
   interface Result {
-    /** Milliseconds; at a rate, corrected for coordinated omission. */
+    /** Whole milliseconds. */
     readonly latency: {
       readonly p50: number;
       readonly p90: number;
@@ -30,6 +29,6 @@ declare module 'autocannon' {
     readonly non2xx: number;
     readonly '2xx': number;
   }
-  /** Sends requests from connections that each wait for the answer before the next; with `overallRate`, at that rate. */
+  /** Sends requests from connections that each wait for the answer before the next. */
   export default function autocannon(options: Options): Promise<Result>;
 }

@@ -1,4 +1,5 @@
 import autocannon from 'autocannon';
+import { sendAtRate } from './open-loop.ts';
 
 /** A request of a measurement. */
 export interface LoadRequest {
@@ -12,22 +13,29 @@ export type LoadShape =
   | { readonly kind: 'closed'; readonly connections: number }
   | { readonly kind: 'open'; readonly requestsPerS: number };
 
-/** Connections over which an open loop sends: enough that none is waited for at the rates asked for. */
-const OPEN_CONNECTIONS = 32;
 const TIMEOUT_S = 10;
 
-/** Sends requests in turn for some seconds. Latencies are those of answers of any status; `failed` counts what was no 2xx. */
-export async function loadHttp(
+/** Sends requests in turn for some seconds. Latencies are of answers; `failed` counts what was no 2xx and is in no throughput. */
+export function loadHttp(
   baseUrl: string,
   requests: readonly LoadRequest[],
   options: { readonly shape: LoadShape; readonly seconds: number },
 ): Promise<Record<string, number>> {
   const { shape, seconds } = options;
+  return shape.kind === 'closed'
+    ? closedLoop(baseUrl, requests, { connections: shape.connections, seconds })
+    : openLoop(baseUrl, requests, { requestsPerS: shape.requestsPerS, seconds });
+}
+
+async function closedLoop(
+  baseUrl: string,
+  requests: readonly LoadRequest[],
+  options: { readonly connections: number; readonly seconds: number },
+): Promise<Record<string, number>> {
   const result = await autocannon({
     url: baseUrl,
-    connections: shape.kind === 'closed' ? shape.connections : Math.min(OPEN_CONNECTIONS, shape.requestsPerS),
-    ...(shape.kind === 'open' ? { overallRate: shape.requestsPerS } : {}),
-    duration: seconds,
+    connections: options.connections,
+    duration: options.seconds,
     timeout: TIMEOUT_S,
     requests: requests.map(({ path, body, contentType }) => ({
       method: 'POST' as const,
@@ -44,6 +52,28 @@ export async function loadHttp(
     maxMs: result.latency.max,
     failed: result.non2xx + result.errors + result.timeouts,
   };
+}
+
+async function openLoop(
+  baseUrl: string,
+  requests: readonly LoadRequest[],
+  options: { readonly requestsPerS: number; readonly seconds: number },
+): Promise<Record<string, number>> {
+  const { latenciesMs, failed, seconds } = await sendAtRate(baseUrl, requests, options);
+  const sorted = latenciesMs.toSorted((a, b) => a - b);
+  return {
+    requestsPerS: rounded(sorted.length / seconds),
+    p50Ms: percentile(sorted, 0.5),
+    p90Ms: percentile(sorted, 0.9),
+    p99Ms: percentile(sorted, 0.99),
+    maxMs: percentile(sorted, 1),
+    failed,
+  };
+}
+
+/** Percentile by nearest rank of sorted values, to two digits; 0 of none. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return rounded(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
 }
 
 /** Two digits after the point. */

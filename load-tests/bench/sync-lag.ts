@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { type MeshRegion, regionOf } from '../mesh/mesh-regions.ts';
 import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
 import type { BenchContext, Figure, Measurement } from './figure.ts';
-import { loadHttp } from './http-load.ts';
+import { loadHttp, percentile } from './http-load.ts';
 import { articleStatsRows, ensureNewsFeed } from './news-workload.ts';
 
 const PATH = `/v1/groups/${NEWS_HOME}/article_stats/rows`;
@@ -51,11 +51,15 @@ async function followed(context: BenchContext, other: MeshRegion, load: string):
     else lost += 1;
   }
   const sorted = lags.toSorted((a, b) => a - b);
-  const at = (share: number): number =>
-    Math.round((sorted[Math.ceil(sorted.length * share) - 1] ?? 0) * 10) / 10;
   return {
     variant: `${NEWS_HOME}-to-${other.id}/${load}`,
-    values: { p50Ms: at(0.5), p90Ms: at(0.9), maxMs: at(1), samples: sorted.length, notSeen: lost },
+    values: {
+      p50Ms: percentile(sorted, 0.5),
+      p90Ms: percentile(sorted, 0.9),
+      maxMs: percentile(sorted, 1),
+      samples: sorted.length,
+      notSeen: lost,
+    },
     note: `not seen within ${GIVE_UP_MS / 1_000} s counts as not seen`,
   };
 }
