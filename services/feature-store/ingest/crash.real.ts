@@ -187,12 +187,11 @@ test('a process that hangs beyond its lease finds itself fenced, and loses nothi
     { timeout: 15_000, interval: 200 },
   );
   hangs.thaw();
-  await hangs.acknowledges(400).catch(() => undefined);
+  await hangs.acknowledges(400);
   await vi.waitFor(async () => expect(await missingRows(region, 1, hangs.acknowledged.keys())).toEqual([]), {
     timeout: 20_000,
     interval: 200,
   });
-  expect(hangs.acknowledged.size).toBeGreaterThanOrEqual(20);
   await projector.stop();
   await region.stop();
 });

@@ -90,6 +90,7 @@ let log: ScriptedLog;
 let store: FailingStore;
 let applier: OwnApplier;
 let fenced: number;
+let startApplier: (hadOtherOwner: boolean) => void;
 
 beforeEach(async () => {
   log = new ScriptedLog();
@@ -110,10 +111,13 @@ beforeEach(async () => {
   const onFenced = (): void => {
     fenced += 1;
   };
-  applier = new OwnApplier(
-    { slot: 0, lease, log: changeLog, store, replay, clock, timer, logger, onFenced },
-    0,
-  );
+  startApplier = hadOtherOwner => {
+    applier = new OwnApplier(
+      { slot: 0, lease, log: changeLog, store, replay, clock, timer, logger, onFenced },
+      { tail: 0, hadOtherOwner },
+    );
+  };
+  startApplier(false);
 });
 
 function write(id: string): Promise<OwnWriteOutcome> {
@@ -198,6 +202,19 @@ test('a lost lease is told once, and the chunk is in the log for who took over',
   expect(fenced).toBeGreaterThanOrEqual(1);
   expect(await store.watermark(WATERMARK)).toBe(0);
   expect(log.messages).toHaveLength(1);
+});
+
+test('what the process before appended late is applied by the one after it', async () => {
+  log.script.push('lands later');
+  await write('a');
+  await applier.stop();
+  startApplier(true);
+  expect(await write('b')).toMatchObject({ online: 'APPLIED' });
+  log.land();
+  expect(await write('c')).toMatchObject({ online: 'APPLIED' });
+  await recovered();
+  expect(await has('a')).toBe(true);
+  expect(await store.watermark(WATERMARK)).toBe(3);
 });
 
 test('a log that counts anew under the same epoch is a defect, not a silent loss', async () => {

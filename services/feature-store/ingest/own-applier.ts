@@ -51,11 +51,17 @@ export class OwnApplier {
   #storeFailing = false;
   #unknownAtMs = Number.NEGATIVE_INFINITY;
 
-  /** `tail` is the watermark after the slot's log was read to its end. */
-  constructor(options: OwnApplierOptions, tail: number) {
+  /**
+   * `tail` is the watermark after the slot's log was read to its end. `hadOtherOwner`: an append of the process before may still land,
+   * so that the log is read once more before the watermark moves.
+   */
+  constructor(options: OwnApplierOptions, from: { readonly tail: number; readonly hadOtherOwner: boolean }) {
     this.#options = options;
     this.#watermark = ownWatermark(options.slot, options.log.feedEpoch);
-    this.#mode = { kind: 'direct', tail };
+    this.#mode = { kind: 'direct', tail: from.tail };
+    if (!from.hadOtherOwner) return;
+    this.#unknownAtMs = options.clock.nowMs();
+    this.#fallBehind('another process owned the slot');
   }
 
   /** True while the watermark stays behind on purpose. */

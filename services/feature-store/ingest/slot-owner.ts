@@ -7,7 +7,7 @@ import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
 import { ownWatermark, slotLease } from './applied-names.ts';
 import { LEASE_MS, LEASE_RENEW_MS } from './ingest-limits.ts';
-import type { LogReplay } from './log-replay.ts';
+import { isStaleLease, type LogReplay } from './log-replay.ts';
 import { OwnApplier } from './own-applier.ts';
 import { latestStampUs } from './replay-step.ts';
 import { StampClock } from './stamp-clock.ts';
@@ -33,19 +33,27 @@ export interface SlotOwnerOptions {
 
 type State =
   | { readonly kind: 'waiting' }
-  | { readonly kind: 'owned'; readonly slot: OwnedSlot; readonly untilMs: number }
+  | {
+      readonly kind: 'owned';
+      readonly slot: OwnedSlot;
+      readonly untilMs: number;
+      /** The store does not answer: nobody can take the slot by it, so that writes go on, pending (A2). */
+      readonly storeIsDown: boolean;
+    }
   | { readonly kind: 'stopped' };
 
 /**
  * Holds the slot's lease, and gives it up at once where it was lost: then waits for it, reads the own log to its end, and goes on
- * with new stamps. Nothing is written without a lease that is valid by this process's clock.
+ * with new stamps. Nothing is written without a lease that is valid by this process's clock, unless the store that keeps the leases
+ * is down: then no other process can have taken it, and what is appended waits in the log.
  */
 export class SlotOwner {
   readonly #options: SlotOwnerOptions;
   readonly #stopped = new AbortController();
   #state: State = { kind: 'waiting' };
   #running: Promise<void> | undefined;
-  #firstOwned: Promise<void> | undefined;
+  /** Another process held the slot since this one asked for it. */
+  #isContended = false;
 
   constructor(options: SlotOwnerOptions) {
     this.#options = options;
@@ -54,24 +62,24 @@ export class SlotOwner {
   /** Resolves once the slot is owned and its log applied; the lease is kept from then on, until `stop`. */
   async start(): Promise<void> {
     let owned = (): void => undefined;
-    this.#firstOwned = new Promise(resolve => {
+    const firstOwned = new Promise<void>(resolve => {
       owned = resolve;
     });
     this.#running = this.#run(owned);
-    await Promise.race([this.#firstOwned, this.#running]);
+    await Promise.race([firstOwned, this.#running]);
     if (this.#state.kind !== 'owned') throw this.#notOwned();
   }
 
   /** The slot, where it may be written under now. Throws a ProblemError LOG_UNAVAILABLE where not. */
   owned(): OwnedSlot {
-    const state = this.#state;
-    if (state.kind === 'owned' && this.#options.clock.nowMs() < state.untilMs) return state.slot;
+    if (this.#state.kind === 'owned' && this.isOwned) return this.#state.slot;
     throw this.#notOwned();
   }
 
   /** True where `owned` would give the slot. */
   get isOwned(): boolean {
-    return this.#state.kind === 'owned' && this.#options.clock.nowMs() < this.#state.untilMs;
+    const state = this.#state;
+    return state.kind === 'owned' && (state.storeIsDown || this.#options.clock.nowMs() < state.untilMs);
   }
 
   /** True while rows accepted here may be missing in the store. */
@@ -92,17 +100,16 @@ export class SlotOwner {
   async #run(owned: () => void): Promise<void> {
     const { timer, logger, slot } = this.#options;
     const { signal } = this.#stopped;
-    let waited = false;
     while (!signal.aborted) {
       try {
         if (this.#state.kind === 'owned') await this.#renew(this.#state);
         else if (await this.#takeOver()) owned();
-        else if (!waited) {
+        else if (!this.#isContended) {
           logger.info({ slot }, 'waiting for the slot: another process holds it');
-          waited = true;
+          this.#isContended = true;
         }
       } catch (error) {
-        logger.warn({ err: error, slot }, 'the slot could not be taken or kept');
+        this.#noteFailure(error);
       }
       await timer.sleep(LEASE_RENEW_MS / 2, signal);
     }
@@ -115,7 +122,7 @@ export class SlotOwner {
       this.#lose();
       return;
     }
-    if (this.#state === state) this.#state = { ...state, untilMs };
+    if (this.#state.kind === 'owned') this.#state = { ...this.#state, untilMs, storeIsDown: false };
     await state.slot.stamps.reserve();
   }
 
@@ -148,14 +155,27 @@ export class SlotOwner {
       const onFenced = (): void => this.#lose();
       const applier = new OwnApplier(
         { slot, lease, log, store, replay, clock, timer, logger, onFenced },
-        tail,
+        { tail, hadOtherOwner: this.#isContended },
       );
-      this.#state = { kind: 'owned', slot: { lease, stamps, applier }, untilMs };
+      this.#isContended = false;
+      this.#state = { kind: 'owned', slot: { lease, stamps, applier }, untilMs, storeIsDown: false };
       lease = undefined;
       return true;
     } finally {
       renewal.stop();
       if (lease !== undefined) await this.#acquire(0).catch(() => undefined);
+    }
+  }
+
+  #noteFailure(error: unknown): void {
+    const { logger, slot } = this.#options;
+    if (this.#state.kind !== 'owned') {
+      logger.warn({ err: error, slot }, 'the slot could not be taken');
+    } else if (isStaleLease(error)) {
+      this.#lose();
+    } else if (!this.#state.storeIsDown) {
+      logger.error({ err: error, slot }, 'the store does not answer; rows are accepted into the log only');
+      this.#state = { ...this.#state, storeIsDown: true };
     }
   }
 
@@ -174,6 +194,7 @@ export class SlotOwner {
     );
     const { applier } = this.#state.slot;
     this.#state = { kind: 'waiting' };
+    this.#isContended = true;
     void applier.stop();
   }
 

@@ -73,3 +73,25 @@ test('without the lease no bound can be raised', async () => {
   await open(kept, clock, 0n, 'b');
   await expect(stamps.reserve()).rejects.toMatchObject({ problem: { code: 'STALE_LEASE' } });
 });
+
+test('while the store is down stamps go on before the bound, unique and in order, and follow the clock again after it', async () => {
+  const clock = { us: 1_000_000n };
+  const { stamps, bounds } = await open(state(), clock);
+  const raise = bounds.raiseStampBound.bind(bounds);
+  bounds.raiseStampBound = () => Promise.reject(new Error('down'));
+  let last = { physicalUs: 0n, counter: 0 };
+  for (let chunk = 0; chunk < 300; chunk += 1) {
+    clock.us += 1_000_000n;
+    while (!stamps.beginChunk()) await stamps.reserve();
+    for (let row = 0; row < 512; row += 1) {
+      const stamp = stamps.next();
+      if (stamp.physicalUs <= last.physicalUs) expect(stamp.counter).toBe(last.counter + 1);
+      last = stamp;
+    }
+  }
+  expect((await bounds.stampBoundUs(1)) > last.physicalUs).toBe(true);
+  bounds.raiseStampBound = raise;
+  await stamps.reserve();
+  expect(stamps.beginChunk()).toBe(true);
+  expect(stamps.next().physicalUs).toBe(clock.us);
+});

@@ -1,8 +1,10 @@
 import { assert } from '@featuremesh/domain/assert';
 import { type AcceptedStamp, HybridClock, STAMP_PERSIST_AHEAD_US } from '@featuremesh/domain/hybrid-clock';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { LeaseRef } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
+import { isStaleLease } from './log-replay.ts';
 
 /**
  * How far beyond now the bound is kept. Below the permitted skew, so that a quick restart, whose stamps begin at the bound, gives
@@ -26,6 +28,7 @@ export class StampClock {
   #nowUs: bigint;
   #boundUs: bigint;
   #raising: Promise<void> | undefined;
+  #isFrozen = false;
 
   private constructor(options: {
     slot: number;
@@ -58,17 +61,27 @@ export class StampClock {
   }): Promise<StampClock> {
     const boundUs = await options.bounds.stampBoundUs(options.slot);
     const clock = new StampClock({ ...options, startAfterUs: later(boundUs, options.seenUs) });
-    await clock.reserve();
+    await clock.#raise();
+    if (clock.#isFrozen)
+      throw new ProblemError(problem('STORE_UNAVAILABLE', 'the stamp bound cannot be kept'));
     return clock;
   }
 
   /** Takes the time of a chunk. True where stamps may be taken for it at once; else await `reserve` and ask again. */
   beginChunk(): boolean {
     this.#nowUs = later(this.#clock.nowUs(), this.#nowUs);
-    return this.#nowUs + CHUNK_ROOM_US <= this.#boundUs;
+    const latestUs = this.#boundUs - CHUNK_ROOM_US;
+    if (this.#nowUs <= latestUs) return true;
+    if (!this.#isFrozen) return false;
+    // Time stands still before the bound; counters go on, so that stamps stay unique and in order.
+    this.#nowUs = latestUs;
+    return true;
   }
 
-  /** Raises the persisted bound where it is near. Rejects with STALE_LEASE where the slot was taken over. */
+  /**
+   * Raises the persisted bound. While the store does not answer, stamps keep to the old one, since writes go on without the store.
+   * Rejects with STALE_LEASE where the slot was taken over.
+   */
   async reserve(): Promise<void> {
     this.#raising ??= this.#raise().finally(() => {
       this.#raising = undefined;
@@ -83,8 +96,14 @@ export class StampClock {
 
   async #raise(): Promise<void> {
     const upToUs = later(this.#clock.nowUs(), this.#nowUs) + BOUND_AHEAD_US;
-    await this.#bounds.raiseStampBound({ slot: this.#slot, upToUs, lease: this.#lease });
-    this.#boundUs = later(upToUs, this.#boundUs);
+    try {
+      await this.#bounds.raiseStampBound({ slot: this.#slot, upToUs, lease: this.#lease });
+      this.#boundUs = later(upToUs, this.#boundUs);
+      this.#isFrozen = false;
+    } catch (error) {
+      if (isStaleLease(error)) throw error;
+      this.#isFrozen = true;
+    }
   }
 }
 

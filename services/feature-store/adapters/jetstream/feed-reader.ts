@@ -1,4 +1,4 @@
-import { FEED_STREAM, feedImportFilter, feedOwnSubject } from '@featuremesh/domain/subjects';
+import { FEED_STREAM, feedImportFilter } from '@featuremesh/domain/subjects';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { DeliverPolicy, type JetStreamClient, type JsMsg } from '@nats-io/jetstream';
@@ -17,7 +17,7 @@ const LONGEST_PAUSE_MS = 2_000;
 export function subjectsOf(filter: LogFilter): string {
   switch (filter.kind) {
     case 'own':
-      return feedOwnSubject('*', 0, filter.slot).replace('.0.', '.*.');
+      return `FEED.*.*.own.${filter.slot}`;
     case 'all-own':
       return 'FEED.*.*.own.*';
     case 'imports':
@@ -43,7 +43,7 @@ export async function* followFeed(
   let pauseMs = FIRST_PAUSE_MS;
   while (!signal.aborted) {
     try {
-      for await (const message of openReader(client, last, filter, signal)) {
+      for await (const message of openReader(client, last, filter, signal, 'for more')) {
         pauseMs = FIRST_PAUSE_MS;
         last = message.seq;
         const parsed = parsedMessage(message);
@@ -67,7 +67,7 @@ export async function* readFeed(
 ): AsyncGenerator<LogMessage> {
   if (range.through <= range.after) return;
   const ended = new AbortController();
-  for await (const message of openReader(client, range.after, filter, ended.signal)) {
+  for await (const message of openReader(client, range.after, filter, ended.signal, 'not at all')) {
     const parsed = parsedMessage(message);
     if (parsed === undefined) logger.error({ sequence: message.seq }, 'a message of the log does not parse');
     else if (message.seq <= range.through) yield parsed;
@@ -82,6 +82,7 @@ async function* openReader(
   after: number,
   filter: LogFilter,
   signal: AbortSignal,
+  waits: 'for more' | 'not at all',
 ): AsyncGenerator<JsMsg> {
   const consumer = await client.consumers.get(FEED_STREAM, {
     filter_subjects: subjectsOf(filter),
@@ -89,6 +90,11 @@ async function* openReader(
     opt_start_seq: after + 1,
     inactive_threshold: READER_INACTIVE_NANOS,
   });
+  // What was last may have been trimmed since: a read that does not wait for more must not wait for that.
+  if (waits === 'not at all' && (await consumer.info()).num_pending === 0) {
+    await consumer.delete().catch(() => undefined);
+    return;
+  }
   const messages = await consumer.consume({ max_bytes: READ_AHEAD_BYTES, abort_on_missing_resource: true });
   const stop = (): void => messages.stop();
   signal.addEventListener('abort', stop, { once: true });
