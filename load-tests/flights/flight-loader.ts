@@ -14,7 +14,7 @@ const BLOCK_FLIGHTS = 5_120;
 /** The demo is usable from this many flights on. */
 const READY_FLIGHTS = 20_000;
 /** A load that ended longer ago is anchored anew: half a day, after which a good part of the values is stale. */
-export const REANCHOR_AFTER_MS = 12 * 3_600_000;
+const REANCHOR_AFTER_MS = 12 * 3_600_000;
 /** How much of the flights is loaded again then: as far back as `maxAge` lets a value be served. */
 const REANCHOR_MS = 36 * 3_600_000;
 /** How often the stream lets due flights go. */
