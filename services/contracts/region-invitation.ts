@@ -51,4 +51,3 @@ export type InvitationReply = z.infer<typeof replySchema>;
 
 /** A file that `fmesh region add` takes. */
 export const invitationFileSchema = z.union([invitationSchema, replySchema]);
-

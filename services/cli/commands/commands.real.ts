@@ -1,0 +1,211 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EXIT } from '../exit-code.ts';
+import { type FmeshProcess, fmesh, freePortBase, startFmesh } from '../testing/fmesh-process.ts';
+
+const SLOW_MS = 120_000;
+const ROWS = 20_000;
+const BAD_LINE = 15_000;
+const root = mkdtempSync(join(tmpdir(), 'fm commands '));
+const config = join(root, 'region', 'region.yaml');
+let region: FmeshProcess | undefined;
+
+/** A command against the region, in the folder of definitions. */
+function at(...args: string[]) {
+  return fmesh([...args, '--region', config], root);
+}
+
+async function json(...args: string[]): Promise<unknown> {
+  return JSON.parse((await at(...args, '--json')).out);
+}
+
+beforeAll(async () => {
+  const base = await freePortBase();
+  for (const [id, roles] of [
+    ['ada', 'owner'],
+    ['bo', 'compliance'],
+    ['cy', 'compliance'],
+  ] as const) {
+    expect(
+      (await fmesh(['policy', 'officer', '--id', id, '--roles', roles, '--out', 'officers'], root)).code,
+    ).toBe(EXIT.done);
+  }
+  await fmesh(
+    [
+      'region',
+      'init',
+      '--id',
+      'us-east-1',
+      '--jurisdiction',
+      'US',
+      '--dir',
+      'region',
+      '--port-base',
+      String(base),
+      ...['ada', 'bo', 'cy'].flatMap(id => ['--officer', `officers/${id}.json`]),
+    ],
+    root,
+  );
+  await fmesh(['init', '.'], root);
+  region = startFmesh(['region', 'serve', '--config', config], root);
+  await region.saying(': ready;');
+  expect((await at('apply')).code).toBe(EXIT.done);
+}, SLOW_MS);
+
+afterAll(async () => {
+  region?.child.kill('SIGTERM');
+  await region?.ended;
+  rmSync(root, { recursive: true, force: true });
+}, SLOW_MS);
+
+test(
+  'a definition that was applied is unchanged in the next plan, listed and described',
+  async () => {
+    expect(await json('plan')).toMatchObject({
+      regions: [
+        { home: 'us-east-1', changes: [{ kind: 'unchanged' }, { kind: 'unchanged' }, { kind: 'unchanged' }] },
+      ],
+    });
+    expect(await json('list')).toMatchObject({
+      groups: [{ home: 'us-east-1', name: 'airport_weather' }],
+      services: [{ name: 'weather_model' }],
+    });
+    expect((await at('describe', 'airport_weather')).out).toMatch(/temperature_c +float64 +nullable/);
+    expect((await at('describe', 'weather_model', '--service')).code).toBe(EXIT.done);
+    expect((await at('policy', 'explain', 'airport_weather')).out).toContain(
+      'none: the group stays in its home region',
+    );
+  },
+  SLOW_MS,
+);
+
+test(
+  'a row that is written is read, by feature and by service; errors carry their code, the place and the next step',
+  async () => {
+    expect(
+      (await at('write', 'airport_weather', '--key', 'airport=SEA', '--features', '{"temperature_c": 7.5}'))
+        .code,
+    ).toBe(EXIT.done);
+    expect(
+      await json('read', '--features', 'airport_weather:temperature_c', '--key', 'airport=SEA,XXX'),
+    ).toMatchObject({
+      rows: 2,
+      results: [{ columns: [[7.5, null]], statuses: [['PRESENT', 'NOT_FOUND']] }],
+    });
+    expect(await json('read', '--service', 'weather_model', '--key', 'airport=SEA')).toMatchObject({
+      rows: 1,
+    });
+    const unknown = await at('write', 'airport_wether', '--key', 'airport=SEA');
+    expect(unknown).toMatchObject({
+      code: EXIT.invalid,
+      err: expect.stringMatching(/UNKNOWN_GROUP[\s\S]*Next: /),
+    });
+    const wrongType = await at(
+      'write',
+      'airport_weather',
+      '--key',
+      'airport=SEA',
+      '--features',
+      '{"temperature_c": "warm"}',
+    );
+    expect(wrongType).toMatchObject({ code: EXIT.invalid, out: expect.stringContaining('INVALID_VALUE') });
+    expect(wrongType.out + wrongType.err).not.toContain('SEA');
+    expect((await at('read', '--features', 'airport_weather:nothing', '--key', 'airport=SEA')).code).toBe(
+      EXIT.invalid,
+    );
+  },
+  SLOW_MS,
+);
+
+test(
+  'an import names the bad line, loses nothing else, and a second run applies nothing again',
+  async () => {
+    const line = (number: number): string =>
+      number === BAD_LINE
+        ? '{nonsense'
+        : JSON.stringify({
+            key: { airport: `A${number % 500}` },
+            eventTime: `2026-01-01T00:00:00.${String(number).padStart(6, '0')}Z`,
+            features: { temperature_c: number },
+          });
+    writeFileSync(
+      join(root, 'rows.ndjson'),
+      `${Array.from({ length: ROWS }, (_, number) => line(number)).join('\n')}\n`,
+    );
+    const rejected = [{ row: BAD_LINE, code: 'MALFORMED_ROW' }];
+    const first = await at('import', 'airport_weather', 'rows.ndjson', '--json');
+    expect(first.code).toBe(EXIT.partly);
+    expect(JSON.parse(first.out)).toMatchObject({
+      rows: ROWS,
+      accepted: ROWS - 1,
+      duplicates: 0,
+      rejectedTotal: 1,
+      rejected,
+    });
+    expect(await json('import', 'airport_weather', 'rows.ndjson')).toMatchObject({
+      rows: ROWS,
+      accepted: 0,
+      duplicates: ROWS - 1,
+      rejectedTotal: 1,
+      rejected,
+    });
+  },
+  SLOW_MS,
+);
+
+test(
+  'a loosening comes into force by its author and two other officers, and by nobody else',
+  async () => {
+    const policy = 'policies/airports.yaml';
+    const by = (id: string): string[] => ['--officer', id, '--key', `officers/${id}.pem`];
+    expect(await json('policy', 'plan', policy)).toMatchObject({
+      policies: [{ name: 'weather-stays-home', plan: { change: 'loosening', requiredApprovals: 2 } }],
+    });
+    expect((await at('policy', 'propose', policy, ...by('ada'))).code).toBe(EXIT.done);
+    expect(await at('policy', 'approve', 'weather-stays-home', ...by('ada'))).toMatchObject({
+      code: EXIT.refused,
+    });
+    const posing = await at(
+      'policy',
+      'approve',
+      'weather-stays-home',
+      '--officer',
+      'bo',
+      '--key',
+      'officers/cy.pem',
+    );
+    expect(posing).toMatchObject({ code: EXIT.refused, err: expect.stringContaining('INVALID_SIGNATURE') });
+    expect((await at('policy', 'approve', 'weather-stays-home', ...by('bo'))).out).toContain(
+      '1 of 2 approvals',
+    );
+    expect(await json('policy', 'list')).toMatchObject({ policies: [{ state: 'proposed', approvals: 1 }] });
+    expect((await at('policy', 'approve', 'us-east-1/weather-stays-home', ...by('cy'))).code).toBe(EXIT.done);
+    expect(await json('policy', 'list')).toMatchObject({
+      policies: [{ state: 'in-force', approvals: 2, record: { epoch: 1 } }],
+    });
+    expect(await json('policy', 'explain', 'airport_weather')).toMatchObject({
+      egress: 'in-domain',
+      policies: [{ name: 'weather-stays-home', version: 1 }],
+    });
+  },
+  SLOW_MS,
+);
+
+test(
+  'status and doctor find the region healthy; a part that does not answer is named with its log',
+  async () => {
+    expect(await at('status')).toMatchObject({
+      code: EXIT.done,
+      out: expect.stringMatching(/us-east-1 +ready +ready/),
+    });
+    expect((await at('doctor', '--config', config)).code).toBe(EXIT.done);
+    const elsewhere = await fmesh(['doctor', '--region', 'http://127.0.0.1:9'], root);
+    expect(elsewhere).toMatchObject({
+      code: EXIT.partly,
+      out: expect.stringMatching(/WRONG +region service: it does not answer/),
+    });
+  },
+  SLOW_MS,
+);
