@@ -22,7 +22,7 @@ const mesh = {
   regions: [region('us-east-1', 7_400), region('us-west-2', 7_410), region('eu-west-1', 7_420)],
 };
 
-test('the commands name only features that the demo defines', () => {
+test('the commands name only features and services that the demo defines', () => {
   const files = readYamlFiles(
     [join(installationRoot, 'load-tests', 'flights', 'features')],
     installationRoot,
@@ -35,8 +35,13 @@ test('the commands name only features that the demo defines', () => {
   const references = demoCommands(mesh, { dataDir: undefined }).flatMap(one =>
     [...one.command.matchAll(/\b[a-z]+_[a-z_]+:[a-z_0-9]+/g)].map(match => match[0]),
   );
-  expect(references.length).toBeGreaterThan(5);
+  expect(references.length).toBeGreaterThanOrEqual(5);
   expect(references.filter(text => !known.has(text))).toEqual([]);
+  const services = demoCommands(mesh, { dataDir: undefined }).flatMap(one =>
+    [...one.command.matchAll(/service: \\"([a-z_]+)/g)].map(match => match[1]),
+  );
+  expect(services).toEqual(['delay_model']);
+  expect(parsed.value.set.services.map(service => service.name)).toContain('delay_model');
 });
 
 test('another data folder is named in commands of the CLI, quoted for the shell', () => {

@@ -25,8 +25,8 @@ export function demoCommands(
   };
   const graphql = {
     query:
-      'query($keys: JSON!) { online(features: ["airport_delays:mean_delay_min", "airport_profile:city"], keys: $keys) { rows results { region group names columns statuses source } } }',
-    variables: { keys: { airport: ['SEA', 'JFK'] } },
+      'query($keys: JSON!) { online(service: "delay_model", keys: $keys) { rows results { region group as names columns statuses source } } }',
+    variables: { keys: { airport: ['SEA', 'JFK'], origin: ['SEA', 'JFK'], destination: ['JFK', 'LAX'] } },
   };
   return [
     {
@@ -38,7 +38,7 @@ export function demoCommands(
       command: `curl -s ${europe.gatewayUrl}/v1/online/read -H 'content-type: application/json' -d ${json(two)}`,
     },
     {
-      title: 'GraphQL',
+      title: 'GraphQL: a feature service, with one group in two roles',
       command: `curl -s ${east.graphqlUrl} -H 'content-type: application/json' -d ${json(graphql)}`,
     },
     {

@@ -85,8 +85,7 @@ test(
   'a row that is written is read, by feature and by service; errors carry their code, the place and the next step',
   async () => {
     expect(
-      (await at('write', 'airport_weather', '--key', 'airport=SEA', '--features', '{"temperature_c": 7.5}'))
-        .code,
+      (await at('write', 'airport_weather', '--key', 'airport=SEA', '--feature', 'temperature_c=7.5')).code,
     ).toBe(EXIT.done);
     expect(
       await json('read', '--features', 'airport_weather:temperature_c', '--key', 'airport=SEA,XXX'),

@@ -23,7 +23,9 @@ export function registerWrite(program: Command, world: CliWorld): void {
     .description('write one row, or the rows of a small JSON file, to a feature group')
     .option('--key <name=value>', 'join key; repeat for each', gather)
     .option('--event-time <instant>', 'when the fact was true, RFC 3339; default: now')
-    .option('--features <json>', 'the features as a JSON object')
+    .option('--feature <name=value>', 'a feature; the value as JSON, else as text; repeat for each', gather)
+    .option('--features <json>', 'features as a JSON object')
+    .option('--keys <json>', 'join keys as a JSON object, where their types matter')
     .option('--deleted', 'write a deletion')
     .option('--file <file>', 'JSON `{"rows": […]}` or an array of rows; `-` reads standard input')
     .option('--idempotency-key <key>', 'makes a retry safe for 24 hours')
@@ -32,8 +34,9 @@ export function registerWrite(program: Command, world: CliWorld): void {
       'after',
       `
 Examples:
-  fmesh write airport_delays --key airport=SEA --features '{"mean_delay_min": 12.5}'
-  fmesh write airport_delays --key airport=SEA --deleted
+  fmesh write airport_weather --key airport=SEA --feature temperature_c=12.5
+  fmesh write users --keys '{"user": 7}' --features '{"clicks_24h": 12}'
+  fmesh write airport_weather --key airport=SEA --deleted
   fmesh write users --file rows.json --idempotency-key load-7
 Larger files: fmesh import`,
     );
@@ -104,14 +107,37 @@ async function rowsOf(run: CommandRun): Promise<unknown> {
 
 function oneRow(run: CommandRun): Record<string, unknown> {
   const keys = (run.options['key'] as string[] | undefined) ?? [];
-  if (keys.length === 0)
+  const typed = objectOption(run, 'keys');
+  if (keys.length === 0 && Object.keys(typed).length === 0) {
     throw new ProblemError(
-      problem('INVALID_REQUEST', 'give the row with --key and --features, or a file with --file'),
+      problem('INVALID_REQUEST', 'give the row with --key and --feature, or a file with --file'),
     );
+  }
   const eventTime = textOption(run, 'eventTime') ?? new Date(run.world.clock.nowMs()).toISOString();
-  const row = { key: parseKeys(keys), eventTime };
+  const row = { key: { ...typed, ...parseKeys(keys) }, eventTime };
   if (run.options['deleted'] === true) return { ...row, deleted: true };
-  return { ...row, features: parseJson(textOption(run, 'features') ?? '{}', '--features') };
+  const named = ((run.options['feature'] as string[] | undefined) ?? []).map(namedValue);
+  return { ...row, features: { ...objectOption(run, 'features'), ...Object.fromEntries(named) } };
+}
+
+/** `clicks=12` is a number, `city=Seattle` a text; whole numbers beyond 2^53 stay text, as the rows API takes them. */
+function namedValue(text: string): [string, unknown] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new ProblemError(problem('INVALID_REQUEST', '--feature is written name=value'));
+  const [name, value] = [text.slice(0, equals), text.slice(equals + 1)];
+  if (/^-?\d+$/.test(value) && !Number.isSafeInteger(Number(value))) return [name, value];
+  try {
+    return [name, JSON.parse(value)];
+  } catch {
+    return [name, value];
+  }
+}
+
+function objectOption(run: CommandRun, name: string): Record<string, unknown> {
+  const value = parseJson(textOption(run, name) ?? '{}', `--${name}`);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new ProblemError(problem('INVALID_REQUEST', `--${name} must be a JSON object`));
 }
 
 function parseJson(content: string, what: string): unknown {
