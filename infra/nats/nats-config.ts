@@ -3,7 +3,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PeerConfig, RegionConfig } from '@featuremesh/contracts/region-config';
 import { MAX_PAYLOAD_BYTES } from '@featuremesh/domain/limits';
-import { CTL_STREAM, LINK_DURABLE, LINK_PROGRESS_SUBJECT, OUT_STREAM } from '@featuremesh/domain/subjects';
+import {
+  CTL_STREAM,
+  LINK_DURABLE,
+  LINK_PROGRESS_SUBJECT,
+  linkApiPrefix,
+  OUT_STREAM,
+} from '@featuremesh/domain/subjects';
 import {
   type BrokerFiles,
   brokerFiles,
@@ -39,7 +45,7 @@ export async function writeNatsConfig(config: RegionConfig): Promise<BrokerFiles
 }
 
 /** The text of nats.conf. Peers reach nothing but two durables; users of the region reach their own account (A5, R3). */
-export function natsConfig(
+function natsConfig(
   config: RegionConfig,
   keys: { secrets: NatsSecrets; linkSeed: string; storeFolder: string },
 ): string {
@@ -83,7 +89,7 @@ leafnodes {
   remotes: [
 ${config.peers.map(peer => `    {url: ${text(peer.linkUrl)}, account: ${text(`FROM_${peer.id}`)}, nkey: ${text(keys.linkSeed)}, ignore_discovered_servers: true, compression: off}`).join('\n')}
   ]
-  reconnect: 1
+  reconnect: "1s"
 }
 `;
 }
@@ -94,21 +100,47 @@ const SERVICE_PERMISSIONS = `, permissions: {
         subscribe: {allow: ["_INBOX.>", "${LINK_PROGRESS_SUBJECT}"]}
       }`;
 
+/**
+ * Three accounts per peer. `TO_` holds the streams; `PEER_` is where the peer's leafnode arrives and has nothing but five services
+ * of `TO_` imported. The boundary matters: a peer chooses the subject that a pull is answered on, so within one account it could
+ * have the broker write into streams or call the API for it; across accounts answers come back to `PEER_` alone (R3).
+ */
 function linkAccounts(
   config: RegionConfig,
   peer: PeerConfig,
   user: (name: BrokerUser, permissions?: string) => string,
 ): string {
-  const durables = [OUT_STREAM, CTL_STREAM].flatMap(stream => [
-    `$JS.${config.id}.API.CONSUMER.MSG.NEXT.${stream}.${LINK_DURABLE}`,
-    `$JS.${config.id}.API.CONSUMER.INFO.${stream}.${LINK_DURABLE}`,
+  const [to, arriving] = [text(`TO_${peer.id}`), text(`PEER_${peer.id}`)];
+  const calls = [OUT_STREAM, CTL_STREAM].flatMap(stream => [
+    { call: `CONSUMER.MSG.NEXT.${stream}.${LINK_DURABLE}`, response: 'stream' },
+    { call: `CONSUMER.INFO.${stream}.${LINK_DURABLE}`, response: 'singleton' },
   ]);
-  return `  ${text(`TO_${peer.id}`)} {
+  const exported = calls.map(
+    ({ call, response }) =>
+      `{service: ${text(`$JS.API.${call}`)}, response: ${response}, accounts: [${arriving}]}`,
+  );
+  // Not under `$JS.<region>.API.`, which the broker maps to the arriving account's own API.
+  const imported = calls.map(
+    ({ call }) =>
+      `{service: {account: ${to}, subject: ${text(`$JS.API.${call}`)}}, to: ${text(`${linkApiPrefix(config.id)}.${call}`)}}`,
+  );
+  const mayCall = [...calls.map(({ call }) => `${linkApiPrefix(config.id)}.${call}`), '$JS.ACK.>'];
+  return `  ${to} {
     jetstream: enabled
     users: [
       ${user(`relay.${peer.id}`, `, permissions: {publish: {include "links/${peer.id}.conf"}, subscribe: {allow: ["_INBOX.>"]}}`)}
       ${user(`links.${peer.id}`, ', permissions: {publish: {allow: ["$JS.API.>", "CTL.>", "CUR.>"]}, subscribe: {allow: ["_INBOX.>"]}}')}
-      {nkey: ${text(peer.linkKey)}, allowed_connection_types: [LEAFNODE], permissions: {publish: {allow: ${list([...durables, '$JS.ACK.>'])}}, subscribe: {allow: ["_INBOX_${peer.id}.>"]}}}
+    ]
+    exports: [
+      ${exported.join('\n      ')}
+      {service: "$JS.ACK.>", accounts: [${arriving}]}
+    ]
+  }
+  ${arriving} {
+    users: [{nkey: ${text(peer.linkKey)}, allowed_connection_types: [LEAFNODE], permissions: {publish: {allow: ${list(mayCall)}}, subscribe: {allow: ["_INBOX_${peer.id}.>"]}}}]
+    imports: [
+      ${imported.join('\n      ')}
+      {service: {account: ${to}, subject: "$JS.ACK.>"}}
     ]
   }
   ${text(`FROM_${peer.id}`)} {

@@ -1,6 +1,6 @@
 import { createLinkKey } from '@featuremesh/cli/region/link-key';
 import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
-import { feedOwnSubject, outSubject } from '@featuremesh/domain/subjects';
+import { feedOwnSubject, linkApiPrefix, outSubject } from '@featuremesh/domain/subjects';
 import { brokerFiles } from '@featuremesh/runtime/broker-files';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { systemRandom } from '@featuremesh/runtime/random';
@@ -23,7 +23,7 @@ import { LinkedBrokers } from './testing/linked-brokers.ts';
 
 const ATTACK_MS = 700;
 const logger = createLogger({}, { level: 'silent' });
-const API = `$JS.${EAST}.API`;
+const API = linkApiPrefix(EAST);
 
 let brokers: LinkedBrokers;
 let east: RegionBroker;
@@ -157,11 +157,13 @@ describe('a peer with its full credentials (R3)', () => {
 
   test.each(requests())('cannot %s', async (_what, subject, body) => {
     const before = await Promise.all([state('FEED', 'sync'), state('OUT', `links.${WEST}`)]);
-    const [theirs, local] = await Promise.all([
+    const [theirs, byDomain, local] = await Promise.all([
       ask(connection, `${API}.${subject}`, body),
+      ask(connection, `$JS.${EAST}.API.${subject}`, body),
       ask(connection, `$JS.API.${subject}`, body),
     ]);
     expect(theirs.answers).toEqual([]);
+    expect(byDomain.answers).toEqual([]);
     // A client behind the leafnode has its own server answer the prefix without a domain: never with the victim's data.
     expect(local.answers.filter(answer => !answer.includes('"error"'))).toEqual([]);
     expect(await Promise.all([state('FEED', 'sync'), state('OUT', `links.${WEST}`)])).toEqual(before);
@@ -213,6 +215,31 @@ describe('a peer with its full credentials (R3)', () => {
     }
   });
 
+  test.each([
+    `OUT.${SHARED_GROUP.id}`,
+    'CTL.catalogue',
+    `CUR.${SHARED_GROUP.id}`,
+    '$JS.API.STREAM.DELETE.OUT',
+    '$JS.API.CONSUMER.DELETE.OUT.pull',
+    '$JS.API.STREAM.PURGE.OUT',
+  ])('cannot have the broker answer into %s', async reply => {
+    const streams = ['OUT', 'CTL', 'CUR'] as const;
+    const before = await Promise.all(streams.map(stream => state(stream, `links.${WEST}`)));
+    for (const body of [
+      { batch: 1, no_wait: true },
+      { batch: 1, expires: 100_000_000 },
+      { batch: 70, expires: 100_000_000, idle_heartbeat: 40_000_000 },
+    ])
+      for (const stream of ['OUT', 'CTL'])
+        connection.publish(`${API}.CONSUMER.MSG.NEXT.${stream}.pull`, json(body), { reply });
+    // An acknowledgement may ask for the next message too, and names where to.
+    connection.publish('$JS.ACK.OUT.pull.1.1.1.1.0', '+NXT', { reply });
+    connection.publish(`${API}.CONSUMER.INFO.OUT.pull`, '', { reply });
+    await connection.flush();
+    await new Promise(resolve => setTimeout(resolve, ATTACK_MS));
+    expect(await Promise.all(streams.map(stream => state(stream, `links.${WEST}`)))).toEqual(before);
+  });
+
   test('cannot use its key at the client port', async () => {
     const authenticator = nkeyAuthenticator(new TextEncoder().encode(brokers.linkSeed(WEST)));
     await expect(connect({ servers: brokers.url(EAST), authenticator, reconnect: false })).rejects.toThrow();
@@ -224,8 +251,8 @@ describe('a peer with its full credentials (R3)', () => {
       return info.json<{ ack_floor: { stream_seq: number } }>().ack_floor.stream_seq;
     };
     const before = await floor();
-    const consumer = await jetstream(connection, { domain: EAST }).consumers.get('OUT', 'pull');
-    const message = await consumer.next({ expires: 2_000 });
+    const consumer = await jetstream(connection, { apiPrefix: API }).consumers.get('OUT', 'pull');
+    const message = await consumer.next({ expires: 8_000 });
     expect(message?.string()).toMatch(/^batch \d$/);
     message?.ack();
     await connection.flush();

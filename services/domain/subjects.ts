@@ -31,6 +31,9 @@ export const feedImportFilter = (peer: string): string => `FEED.*.*.in.${peer}`;
 export const heldSubject = (peer: string, linkEpoch: string, linkSeq: number | string): string =>
   `HELD.${peer}.${linkEpoch}.${linkSeq}`;
 
+/** Prefix of the few calls that a region's broker takes from its peers; `$JS.<region>.API` would reach the arriving account's own API. */
+export const linkApiPrefix = (region: string): string => `LINK.${region}`;
+
 /** Subject of one group's batches on a link. */
 export const outSubject = (groupId: string): string => `OUT.${groupId}`;
 

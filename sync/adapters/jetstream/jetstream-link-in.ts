@@ -1,7 +1,7 @@
 import { type ControlMessage, controlMessageSchema } from '@featuremesh/contracts/control-message';
 import { decodeLinkMessage, type LinkMessage } from '@featuremesh/contracts/link-batch-codec';
 import { MAX_LINK_BATCHES_IN_FLIGHT } from '@featuremesh/domain/limits';
-import { CTL_STREAM, LINK_DURABLE, OUT_STREAM } from '@featuremesh/domain/subjects';
+import { CTL_STREAM, LINK_DURABLE, linkApiPrefix, OUT_STREAM } from '@featuremesh/domain/subjects';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import { type ConsumerMessages, type JetStreamClient, type JsMsg, jetstream } from '@nats-io/jetstream';
@@ -24,7 +24,7 @@ const LONGEST_PAUSE_MS = 2_000;
 /** What one incoming link works with. The connection is the import user's, with the inbox prefix that the peer's broker allows. */
 export interface LinkInOptions {
   readonly connection: NatsConnection;
-  /** The exporting region: its JetStream domain. */
+  /** The exporting region: part of the prefix of the calls that it takes. */
   readonly peer: string;
   readonly timer: Timer;
   readonly logger: Logger;
@@ -47,7 +47,10 @@ export class JetStreamLinkIn implements LinkIn {
 
   constructor(options: LinkInOptions) {
     this.#options = options;
-    this.#client = jetstream(options.connection, { domain: options.peer, timeout: PROBE_TIMEOUT_MS });
+    this.#client = jetstream(options.connection, {
+      apiPrefix: linkApiPrefix(options.peer),
+      timeout: PROBE_TIMEOUT_MS,
+    });
     this.#control = new Mailbox(options.timer);
     this.#batches = new Mailbox(options.timer);
   }
@@ -116,7 +119,7 @@ export class JetStreamLinkIn implements LinkIn {
     const { connection, peer, logger } = this.#options;
     const before = this.#connected;
     try {
-      const subject = `$JS.${peer}.API.CONSUMER.INFO.${OUT_STREAM}.${LINK_DURABLE}`;
+      const subject = `${linkApiPrefix(peer)}.CONSUMER.INFO.${OUT_STREAM}.${LINK_DURABLE}`;
       const answer = await connection.request(subject, '', { timeout: PROBE_TIMEOUT_MS });
       this.#connected = !('error' in answer.json<object>());
     } catch {

@@ -28,8 +28,8 @@ const GIB = 1024 ** 3;
 /** Window in which the broker itself knows a message id again: covers races only (A2). */
 const DUPLICATE_WINDOW_MS = 120_000;
 /** FEED's bounds: twice the least that A2 states, and what a small disk can spare for three regions. */
-export const FEED_MAX_AGE_MS = 48 * HOUR_MS;
-export const FEED_MAX_BYTES = 8 * GIB;
+const FEED_MAX_AGE_MS = 48 * HOUR_MS;
+const FEED_MAX_BYTES = 8 * GIB;
 /** Batches set aside are few; when this is full importers stop rather than lose one. */
 const HELD_MAX_BYTES = GIB;
 /** An unacknowledged batch is sent again after this long; an importer's patience with a gap is twice that. */
