@@ -250,13 +250,15 @@ describe('a peer with its full credentials (R3)', () => {
       const info = await connection.request(`${API}.CONSUMER.INFO.OUT.pull`);
       return info.json<{ ack_floor: { stream_seq: number } }>().ack_floor.stream_seq;
     };
-    const before = await floor();
     const consumer = await jetstream(connection, { apiPrefix: API }).consumers.get('OUT', 'pull');
-    const message = await consumer.next({ expires: 8_000 });
-    expect(message?.string()).toMatch(/^batch \d$/);
-    message?.ack();
-    await connection.flush();
-    await new Promise(resolve => setTimeout(resolve, 200));
-    expect(await floor()).toBe(before + 1);
+    // The attacks before may have had some delivered into nowhere: those come again.
+    for (let turn = 0; turn < 6 && (await floor()) < 3; turn++) {
+      const message = await consumer.next({ expires: 4_000 });
+      expect(message?.string() ?? 'batch 0').toMatch(/^batch \d$/);
+      message?.ack();
+      await connection.flush();
+      await new Promise(resolve => setTimeout(resolve, 200));
+    }
+    expect(await floor()).toBe(3);
   });
 });
