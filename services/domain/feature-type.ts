@@ -26,7 +26,7 @@ export type FeatureType =
   | { readonly kind: 'vector'; readonly dimensions: number };
 
 /** Longest vector; 4 bytes each, so that a row of one vector stays under 12 KiB. */
-export const MAX_VECTOR_DIMENSIONS = 2048;
+const MAX_VECTOR_DIMENSIONS = 2048;
 
 /** Parses the written form (`float64`, `string[]`, `float32[64]`); undefined where it is none of these. */
 export function parseFeatureType(text: string): FeatureType | undefined {

@@ -40,7 +40,7 @@ export interface ExporterParts {
 }
 
 /** What a broker's refusal, a lost answer or a fence mean: the session ends and begins anew from what OUT says. */
-export class ExportInterrupted extends Error {
+class ExportInterrupted extends Error {
   readonly outcome: 'fenced' | 'refused' | 'unknown';
 
   constructor(outcome: 'fenced' | 'refused' | 'unknown') {

@@ -2,7 +2,7 @@ import type { FeedSink, ImportAppend, ImportedCursor, OpenSnapshot } from '../po
 import type { ChainPosition } from './link-chain.ts';
 
 /** The local log did not take an import: the session begins anew from the stored cursor. */
-export class ImportInterrupted extends Error {
+class ImportInterrupted extends Error {
   readonly outcome: 'fenced' | 'full' | 'unknown';
 
   constructor(outcome: 'fenced' | 'full' | 'unknown') {

@@ -33,8 +33,10 @@ export const MAX_HELD_PER_PASS = 64;
 /** Between two looks at held batches. */
 export const HELD_INTERVAL_MS = 1_000;
 
-/** Between two reads of how many batches wait for the peer, and two removals of what it has acknowledged. */
+/** Between two reads of how many batches wait for the peer: fresh enough to keep the window full. */
 export const PENDING_INTERVAL_MS = 250;
+
+/** Between two removals of what the peer has acknowledged, and two savings of ship cursors. */
 export const TRIM_INTERVAL_MS = 5_000;
 
 /** Between two words to a peer that policy is unchanged. */

@@ -14,6 +14,7 @@ export const SHARED_GROUP: CatalogueGroup = testGroup({
   name: 'shared',
   sync: { mode: 'active-active', regions: [EAST, WEST] },
 });
+/** A group that stays where it was accepted. */
 export const PINNED_GROUP: CatalogueGroup = testGroup({
   id: 'pinnedaaaaaaaaaa',
   name: 'pinned',
