@@ -65,7 +65,10 @@ export function compilePolicy(state: MeshState, nowMs: number): CompiledPolicy {
     .toSorted((a, b) => compareText(a.group.id, b.group.id) || a.group.version - b.group.version);
   const index = new Map(placed.map(entry => [keyOf(entry.group.id, entry.group.version), entry]));
   const self = state.region;
-  const peers = state.regions.map(region => region.id).filter(id => id !== self);
+  const peers = state.regions
+    .map(region => region.id)
+    .filter(id => id !== self)
+    .toSorted(compareText);
   const links = new Map(peers.map(peer => [peer, compileLink(placed, self, peer)]));
   const feedSubjects = compileFeedSubjects(placed, self, peers);
   const gatewayRules = placed
@@ -73,7 +76,7 @@ export function compilePolicy(state: MeshState, nowMs: number): CompiledPolicy {
     .map(({ group, placement }) => ({
       groupId: group.id,
       version: group.version,
-      gateways: gatewaySet(placement, self, state),
+      gateways: gatewaySet(placement, self, state).toSorted(compareText),
     }));
   const holds = (rows: RowsOf, region: RegionId): boolean => {
     const entry = index.get(keyOf(rows.groupId, rows.version));
