@@ -5,6 +5,14 @@ import { CommanderError } from 'commander';
 import { EXIT } from './exit-code.ts';
 import { buildProgram } from './program.ts';
 
+// A reader that has seen enough (`| head`) closes the pipe; that is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', error => {
+    if ('code' in error && error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.done);
+    throw error;
+  });
+}
+
 // npx starts this from the folder of the user; run.js leaves the working directory as it is.
 const program = buildProgram({
   stdin: process.stdin,
