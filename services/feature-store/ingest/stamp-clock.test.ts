@@ -95,3 +95,13 @@ test('while the store is down stamps go on before the bound, unique and in order
   expect(stamps.beginChunk()).toBe(true);
   expect(stamps.next().physicalUs).toBe(clock.us);
 });
+
+test('a request inside its chunk goes on while another waits for a new bound', async () => {
+  const clock = { us: 1_000_000n };
+  const { stamps } = await open(state(), clock);
+  expect(stamps.beginChunk()).toBe(true);
+  const before = stamps.next();
+  clock.us += 60_000_000n;
+  expect(stamps.beginChunk()).toBe(false);
+  expect(stamps.next()).toEqual({ ...before, counter: before.counter + 1 });
+});

@@ -69,9 +69,13 @@ export class StampClock {
 
   /** Takes the time of a chunk. True where stamps may be taken for it at once; else await `reserve` and ask again. */
   beginChunk(): boolean {
-    this.#nowUs = later(this.#clock.nowUs(), this.#nowUs);
+    const nowUs = later(this.#clock.nowUs(), this.#nowUs);
     const latestUs = this.#boundUs - CHUNK_ROOM_US;
-    if (this.#nowUs <= latestUs) return true;
+    if (nowUs <= latestUs) {
+      this.#nowUs = nowUs;
+      return true;
+    }
+    // A chunk that another request is inside of goes on with the time it has: nothing moves before the bound is raised.
     if (!this.#isFrozen) return false;
     // Time stands still before the bound; counters go on, so that stamps stay unique and in order.
     this.#nowUs = latestUs;
