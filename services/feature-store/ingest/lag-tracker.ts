@@ -53,13 +53,13 @@ export class LagTracker {
 
   /**
    * Milliseconds by which the rows of `peer` that are readable here may be behind: this clock less the peer's time up to which all
-   * is applied. Null where that is not known; at least 1 while something reported is not applied.
+   * is applied. Null where that is not known; never below 1, because the peer's clock may run ahead of this one and rows may be on
+   * the way that nobody has told of yet.
    */
   lagMs(peer: string): number | null {
     const known = this.#peers.get(peer);
     if (known?.knownAsOfMs === undefined || this.#failing) return null;
-    const lagMs = this.#options.clock.nowMs() - known.knownAsOfMs;
-    return Math.max(lagMs, known.waiting.length > 0 ? 1 : 0);
+    return Math.max(1, this.#options.clock.nowMs() - known.knownAsOfMs);
   }
 
   #report(progress: LinkProgress): void {

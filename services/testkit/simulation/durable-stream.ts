@@ -5,6 +5,7 @@ export interface StreamMessage<T> {
   readonly seq: number;
   readonly subject: string;
   readonly data: T;
+  /** True simulated time of the append, ms since the Unix epoch. */
   readonly storedAtMs: number;
 }
 
@@ -14,7 +15,7 @@ export interface StreamMessage<T> {
  */
 export class DurableStream<T> {
   readonly #messages = new Map<number, StreamMessage<T>>();
-  readonly #waiting = new Set<() => void>();
+  readonly #listeners = new Set<(message: StreamMessage<T>) => void>();
   readonly #ids = new Map<string, number>();
   #lastSeq = 0;
   #firstSeq = 1;
@@ -45,8 +46,9 @@ export class DurableStream<T> {
     if (known !== undefined) return { seq: known, duplicate: true };
     const seq = ++this.#lastSeq;
     if (options.id !== undefined) this.#ids.set(options.id, seq);
-    this.#messages.set(seq, { seq, subject, data, storedAtMs: options.storedAtMs });
-    for (const wake of [...this.#waiting]) wake();
+    const message = { seq, subject, data, storedAtMs: options.storedAtMs };
+    this.#messages.set(seq, message);
+    for (const listener of [...this.#listeners]) listener(message);
     return { seq, duplicate: false };
   }
 
@@ -85,9 +87,9 @@ export class DurableStream<T> {
     return [...this.#messages.values()];
   }
 
-  /** Calls `wake` at every append until the returned function is called. */
-  onAppend(wake: () => void): () => void {
-    this.#waiting.add(wake);
-    return () => this.#waiting.delete(wake);
+  /** Calls `listener` at every append until the returned function is called. */
+  onAppend(listener: (message: StreamMessage<T>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 }

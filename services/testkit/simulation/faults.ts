@@ -9,8 +9,11 @@ export interface FaultRates {
   readonly answerLoss: number;
   /** An append never reaches the log and no answer comes. */
   readonly appendLoss: number;
+  /** An append reaches the log after its sender gave it up. */
+  readonly appendLate: number;
   readonly linkDelayMs: number;
   readonly jitterMs: number;
+  /** Largest deviation of a region's clock from true time, to either side. */
   readonly skewMs: number;
 }
 
@@ -20,13 +23,17 @@ export function drawRates(random: SeededRandom): FaultRates {
   return {
     linkLoss: some(0.3),
     linkDuplication: some(0.3),
-    answerLoss: some(0.1),
-    appendLoss: some(0.05),
+    answerLoss: some(0.06),
+    appendLoss: some(0.04),
+    appendLate: some(0.03),
     linkDelayMs: random.int(150),
     jitterMs: random.int(400),
-    skewMs: random.int(4_000),
+    skewMs: random.float() < 0.3 ? 0 : random.int(4_000),
   };
 }
+
+/** What becomes of one append. */
+export type AppendFate = 'answered' | 'unanswered' | 'lost' | 'late';
 
 /** The chances of one region or link, from its own seeded stream. `calm` ends all loss, for the quiet end of a run. */
 export class SimulatedFaults {
@@ -44,12 +51,9 @@ export class SimulatedFaults {
     this.#calm = true;
   }
 
-  brokerDelayMs(): number {
-    return 0.2 + this.#random.float() * 3;
-  }
-
-  pollMs(): number {
-    return 5 + this.#random.float() * 20;
+  /** One way between a process and its own broker or store. */
+  localDelayMs(): number {
+    return 0.1 + this.#random.float() * 1.5;
   }
 
   linkDelayMs(): number {
@@ -64,10 +68,17 @@ export class SimulatedFaults {
     return !this.#calm && this.#random.float() < this.#rates.linkDuplication;
   }
 
-  appendFate(): 'answered' | 'unanswered' | 'lost' {
+  /** How long after it was sent a late append lands; below the write path's quarantine. */
+  lateMs(): number {
+    return 1_000 + this.#random.float() * 3_000;
+  }
+
+  appendFate(): AppendFate {
     if (this.#calm) return 'answered';
+    const { appendLoss, answerLoss, appendLate } = this.#rates;
     const draw = this.#random.float();
-    if (draw < this.#rates.appendLoss) return 'lost';
-    return draw < this.#rates.appendLoss + this.#rates.answerLoss ? 'unanswered' : 'answered';
+    if (draw < appendLoss) return 'lost';
+    if (draw < appendLoss + answerLoss) return 'unanswered';
+    return draw < appendLoss + answerLoss + appendLate ? 'late' : 'answered';
   }
 }

@@ -1,4 +1,4 @@
-import { feedImportFilter, feedOwnSubject, parseFeedSubject } from '@featuremesh/domain/subjects';
+import { feedOwnSubject, parseFeedSubject } from '@featuremesh/domain/subjects';
 import type {
   AppendOutcome,
   ChangeLog,
@@ -8,14 +8,25 @@ import type {
   LogFilter,
   LogMessage,
 } from '@featuremesh/feature-store/ports/change-log';
+import type { OpenSnapshot } from '@featuremesh/sync/ports/feed';
+import type { BrokerCalls } from './broker-calls.ts';
 import type { DurableStream, StreamMessage } from './durable-stream.ts';
-import type { SimulatedFaults } from './faults.ts';
 import type { ProcessTime } from './process-time.ts';
+
+/** Pause of a reader while the broker is away. */
+const AWAY_PAUSE_MS = 100;
+
+/** What an import's header says: the cursor of the importer and what it covers. */
+export interface FeedCursor extends ImportCursor {
+  readonly hash: string;
+  readonly open: readonly OpenSnapshot[];
+  readonly retired: readonly string[];
+}
 
 /** What the simulated FEED stores of a message. */
 export interface FeedRecord {
   readonly body: Uint8Array;
-  readonly cursor?: ImportCursor & { readonly hash: string };
+  readonly cursor?: FeedCursor;
   readonly idempotencyId?: string;
   readonly bodyHash?: string;
   readonly answer?: string;
@@ -44,102 +55,128 @@ export function matchesFilter(subject: string, filter: LogFilter): boolean {
 
 /** True where the subject was imported from `peer`. */
 export function isImportFrom(subject: string, peer: string): boolean {
-  return (
-    feedImportFilter(peer).split('.').at(-1) === subject.split('.').at(-1) &&
-    subject.split('.').at(-2) === 'in'
-  );
+  const parsed = parseFeedSubject(subject);
+  return parsed?.kind === 'in' && parsed.source === peer;
+}
+
+/** What a change log works with. */
+export interface SimulatedLogParts {
+  readonly feed: RegionFeed;
+  readonly time: ProcessTime;
+  readonly calls: BrokerCalls;
+  readonly nowMs: () => number;
 }
 
 /** The simulated FEED as one service process sees it: delayed, with lost answers, and gone when the process is. */
 export class SimulatedChangeLog implements ChangeLog {
-  readonly #feed: RegionFeed;
-  readonly #time: ProcessTime;
-  readonly #faults: SimulatedFaults;
+  readonly #parts: SimulatedLogParts;
 
-  constructor(feed: RegionFeed, time: ProcessTime, faults: SimulatedFaults) {
-    this.#feed = feed;
-    this.#time = time;
-    this.#faults = faults;
+  constructor(parts: SimulatedLogParts) {
+    this.#parts = parts;
   }
 
   get feedEpoch(): string {
-    return this.#feed.feedEpoch;
+    return this.#parts.feed.feedEpoch;
   }
 
   append(chunk: ChunkAppend): Promise<AppendOutcome> {
+    const { feed, calls, nowMs } = this.#parts;
     const subject = feedOwnSubject(chunk.groupId, chunk.version, chunk.slot);
-    if (!this.#feed.stream.permitted(subject)) {
-      return this.#time.later(
-        this.#faults.brokerDelayMs(),
-        () => ({ kind: 'refused', reason: 'group' }) as const,
-      );
-    }
-    const fate = this.#faults.appendFate();
-    let stored: { seq: number; duplicate: boolean } | undefined;
-    if (fate !== 'lost') {
-      const { idempotencyId, bodyHash, answer } = chunk;
-      const record: FeedRecord = {
-        body: chunk.body.slice(),
-        ...(idempotencyId === undefined ? {} : { idempotencyId }),
-        ...(bodyHash === undefined ? {} : { bodyHash }),
-        ...(answer === undefined ? {} : { answer }),
-      };
-      stored = this.#feed.stream.append(subject, record, {
-        storedAtMs: this.#time.nowMs(),
-        ...(idempotencyId === undefined ? {} : { id: idempotencyId }),
-      });
-    }
-    return this.#time.later(this.#faults.brokerDelayMs(), () => {
-      if (fate !== 'answered' || stored === undefined) return { kind: 'unknown' } as const;
-      return { kind: stored.duplicate ? 'duplicate' : 'stored', sequence: stored.seq } as const;
-    });
+    const { idempotencyId, bodyHash, answer } = chunk;
+    const record: FeedRecord = {
+      body: chunk.body.slice(),
+      ...(idempotencyId === undefined ? {} : { idempotencyId }),
+      ...(bodyHash === undefined ? {} : { bodyHash }),
+      ...(answer === undefined ? {} : { answer }),
+    };
+    return calls.append<AppendOutcome>(
+      () => {
+        if (!feed.stream.permitted(subject)) return { kind: 'refused', reason: 'group' };
+        const stored = feed.stream.append(subject, record, {
+          storedAtMs: nowMs(),
+          ...(idempotencyId === undefined ? {} : { id: idempotencyId }),
+        });
+        return { kind: stored.duplicate ? 'duplicate' : 'stored', sequence: stored.seq };
+      },
+      { kind: 'unknown' },
+    );
   }
 
   messageAt(sequence: number): Promise<LogMessage | undefined> {
-    return this.#time.later(this.#faults.brokerDelayMs(), () => {
-      const message = this.#feed.stream.get(sequence);
+    return this.#parts.calls.ask(() => {
+      const message = this.#parts.feed.stream.get(sequence);
       return message === undefined ? undefined : toLogMessage(message);
     });
   }
 
   lastSequence(filter: LogFilter): Promise<number> {
-    return this.#time.later(
-      this.#faults.brokerDelayMs(),
-      () => this.#feed.stream.last(subject => matchesFilter(subject, filter))?.seq ?? 0,
+    return this.#parts.calls.ask(
+      () => this.#parts.feed.stream.last(subject => matchesFilter(subject, filter))?.seq ?? 0,
     );
   }
 
   async *readFrom(after: number, filter: LogFilter): AsyncIterable<LogMessage> {
-    const end = await this.#time.later(this.#faults.brokerDelayMs(), () => this.#feed.stream.lastSeq);
-    let at = after;
-    for (;;) {
-      const message = this.#feed.stream.next(at, subject => matchesFilter(subject, filter));
-      if (message === undefined || message.seq > end) return;
-      at = message.seq;
-      yield toLogMessage(message);
-    }
+    const { calls, feed } = this.#parts;
+    const found = await calls.ask(() => {
+      const messages: LogMessage[] = [];
+      for (
+        let message = feed.stream.next(after, subject => matchesFilter(subject, filter));
+        message !== undefined;
+        message = feed.stream.next(message.seq, subject => matchesFilter(subject, filter))
+      ) {
+        messages.push(toLogMessage(message));
+      }
+      return messages;
+    });
+    yield* found;
   }
 
   async *follow(after: number, filter: LogFilter, signal: AbortSignal): AsyncIterable<LogMessage> {
+    const { calls, feed, time } = this.#parts;
     let at = after;
-    while (!signal.aborted && this.#time.alive) {
-      const message = this.#feed.stream.next(at, subject => matchesFilter(subject, filter));
-      if (message === undefined) {
-        await this.#time.sleep(this.#faults.pollMs(), signal);
-        continue;
+    while (!signal.aborted) {
+      const news = this.#news(filter, signal);
+      try {
+        const message = await calls.ask(() =>
+          feed.stream.next(at, subject => matchesFilter(subject, filter)),
+        );
+        if (message === undefined) {
+          await news;
+          continue;
+        }
+        if (signal.aborted) return;
+        at = message.seq;
+        yield toLogMessage(message);
+      } catch {
+        await time.sleep(AWAY_PAUSE_MS, signal);
       }
-      at = message.seq;
-      await this.#time.sleep(this.#faults.brokerDelayMs(), signal);
-      yield toLogMessage(message);
     }
   }
 
   onProgress(listener: (progress: LinkProgress) => void, signal: AbortSignal): void {
     const whileAlive = (progress: LinkProgress): void => {
-      if (this.#time.alive) listener(progress);
+      if (this.#parts.time.alive) listener(progress);
     };
-    this.#feed.progressListeners.add(whileAlive);
-    signal.addEventListener('abort', () => this.#feed.progressListeners.delete(whileAlive), { once: true });
+    this.#parts.feed.progressListeners.add(whileAlive);
+    signal.addEventListener('abort', () => this.#parts.feed.progressListeners.delete(whileAlive), {
+      once: true,
+    });
+  }
+
+  /** Resolves at the next append that matches, or when the signal aborts. */
+  #news(filter: LogFilter, signal: AbortSignal): Promise<void> {
+    const { feed, time } = this.#parts;
+    return new Promise(resolve => {
+      const done = (): void => {
+        off();
+        signal.removeEventListener('abort', done);
+        if (time.alive) resolve();
+      };
+      const off = feed.stream.onAppend(({ subject }) => {
+        if (matchesFilter(subject, filter)) done();
+      });
+      signal.addEventListener('abort', done, { once: true });
+    });
   }
 }
 

@@ -1,0 +1,18 @@
+import { checkMaxAge, checkOrder } from './answers.ts';
+import { checkConvergence, checkDurability, checkWholeRows } from './convergence.ts';
+import type { Checker } from './evidence.ts';
+import { checkGaps, checkProgress, checkWatermarks } from './progress.ts';
+import { checkResidency } from './residency.ts';
+
+/** Every invariant that a simulated run is judged by. */
+export const CHECKERS: readonly Checker[] = [
+  checkConvergence,
+  checkWholeRows,
+  checkDurability,
+  checkProgress,
+  checkGaps,
+  checkWatermarks,
+  checkResidency,
+  checkMaxAge,
+  checkOrder,
+];

@@ -1,0 +1,60 @@
+import type { Expectation } from '../checkers/evidence.ts';
+import type { Scheduler } from '../simulation/scheduler.ts';
+import type { SimulatedMesh } from '../simulation/simulated-mesh.ts';
+import type { Recorder } from './recorder.ts';
+
+/** Between two looks at whether the mesh is quiet. */
+const LOOK_MS = 500;
+
+/** What is looked at. */
+export interface QuietParts {
+  readonly mesh: SimulatedMesh;
+  readonly scheduler: Scheduler;
+  readonly recorder: Recorder;
+  readonly expectation: () => Expectation;
+  /** True while clients wait for answers. */
+  readonly writing: () => boolean;
+  readonly untilMs: number;
+}
+
+/**
+ * Runs on until clients are done, every log is applied, nothing is held, and every region has heard of every peer that it knows all of it
+ * as of a time after that. Says what is missing where that does not come about.
+ */
+export async function awaitQuiet(parts: QuietParts): Promise<string | undefined> {
+  const { scheduler, untilMs, writing } = parts;
+  while (writing()) {
+    if (scheduler.nowMs() > untilMs) return 'clients are still waiting for answers';
+    await scheduler.runUntil(scheduler.nowMs() + LOOK_MS);
+  }
+  const sinceMs = scheduler.nowMs();
+  for (;;) {
+    await scheduler.runUntil(scheduler.nowMs() + LOOK_MS);
+    const missing = firstMissing(parts, sinceMs);
+    if (missing === undefined) return undefined;
+    if (scheduler.nowMs() > untilMs) return `not quiet in time: ${missing}`;
+  }
+}
+
+function firstMissing({ mesh, recorder }: QuietParts, sinceMs: number): string | undefined {
+  for (const [id, { disk }] of mesh.regions) {
+    const { feed, held, store } = disk;
+    if (held.size > 0) return `${id} holds ${held.size} batches`;
+    const applied = (name: string): number => store.watermarks.get(`${name}@${feed.feedEpoch}`) ?? 0;
+    for (const { seq, subject } of feed.stream.messages()) {
+      const [, , , kind, source = ''] = subject.split('.');
+      const watermark = applied(kind === 'own' ? `own.${source}` : 'imports');
+      // Cursors alone come every second or so, so the last of them are always about to be applied.
+      if (watermark < seq && !subject.startsWith('FEED._cursor'))
+        return `${id} has not applied ${subject} ${seq}`;
+    }
+    for (const peer of mesh.regions.keys()) {
+      if (peer === id) continue;
+      const peerMs = sinceMs + mesh.region(peer).disk.skewMs;
+      const known = recorder.progress.findLast(report => report.region === id && report.peer === peer);
+      if (known === undefined || known.knownAsOfMs <= peerMs) return `${id} does not know all of ${peer}`;
+      if (applied('imports') < known.throughSequence) return `${id} has not applied what it knows of ${peer}`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,122 @@
+import { decodeLinkMessage, decodeLinkRows } from '@featuremesh/contracts/link-batch-codec';
+import { type ChunkRow, decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import { CURSOR_TOKEN, parseFeedSubject } from '@featuremesh/domain/subjects';
+import type {
+  AcknowledgedRow,
+  AnsweredRead,
+  Evidence,
+  FeedAppend,
+  LagSample,
+  OutAppend,
+  ProgressReport,
+  Resting,
+  StoredTable,
+  WatermarkMove,
+} from '../checkers/evidence.ts';
+import type { Observers } from '../simulation/process-parts.ts';
+import type { RegionDisk } from '../simulation/region-disk.ts';
+import type { Scheduler } from '../simulation/scheduler.ts';
+import type { SimulatedMesh } from '../simulation/simulated-mesh.ts';
+
+/** Writes down what happens in a run, at the brokers and stores themselves, so that no process under test is asked about itself. */
+export class Recorder {
+  readonly #scheduler: Scheduler;
+  readonly feeds: FeedAppend[] = [];
+  readonly outs: OutAppend[] = [];
+  readonly resting: Resting[] = [];
+  readonly acknowledged: AcknowledgedRow[] = [];
+  readonly progress: ProgressReport[] = [];
+  readonly lags: LagSample[] = [];
+  readonly watermarks: WatermarkMove[] = [];
+  readonly reads: AnsweredRead[] = [];
+  readonly #watermarks = new Map<string, number>();
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  /** To be given to the mesh. */
+  observers(trace: ((line: string) => void) | undefined): Observers {
+    return {
+      onProgress: (region, progress) => {
+        this.progress.push({ region, ...progress, atMs: this.#scheduler.nowMs() });
+        trace?.(`${region} knows ${JSON.stringify(progress)}`);
+      },
+      onApplied: disk => this.#noteWatermarks(disk),
+      log: (source, level, fields, message) => {
+        const { err } = fields;
+        const error = err instanceof Error ? `${err.name}: ${err.message}` : '';
+        const line = `${source} ${level} ${message} ${error} ${JSON.stringify({ ...fields, err: undefined })}`;
+        trace?.(line);
+        const [region = ''] = source.split('/');
+        this.#rest(region, 'log line', new TextEncoder().encode(line));
+      },
+    };
+  }
+
+  /** Listens to every stream of the mesh. */
+  watch(mesh: SimulatedMesh): void {
+    for (const { disk } of mesh.regions.values()) {
+      disk.feed.stream.onAppend(({ seq, subject, data, storedAtMs }) => {
+        const parsed = parseFeedSubject(subject);
+        const groupId = parsed === undefined || parsed.groupId === CURSOR_TOKEN ? '' : parsed.groupId;
+        this.#rest(disk.id, 'FEED', data.body);
+        this.feeds.push({
+          region: disk.id,
+          sequence: seq,
+          groupId,
+          rows: data.body.length === 0 ? [] : decodeFeedChunk(data.body),
+          imported: data.cursor,
+          atMs: storedAtMs,
+          regionMs: storedAtMs + disk.skewMs,
+        });
+      });
+      disk.held.onAppend(({ data }) => this.#restBatch(disk.id, 'HELD', data.bytes));
+    }
+    for (const link of mesh.links()) {
+      link.out.onAppend(({ seq, data, storedAtMs }) => {
+        const message = decodeLinkMessage(data);
+        if (!message.ok) throw new TypeError(`an exporter wrote what is no batch: ${message.problem.detail}`);
+        const rows = this.#restBatch(link.to, 'OUT', data);
+        const { from, to } = link;
+        this.outs.push({ from, to, seq, envelope: message.value.envelope, rows, atMs: storedAtMs });
+      });
+    }
+  }
+
+  /** All that was seen, with what the stores hold now. */
+  evidence(mesh: SimulatedMesh): Evidence {
+    const stored: StoredTable[] = [];
+    for (const { disk } of mesh.regions.values()) {
+      for (const { ref, rows } of disk.store.tables.values()) {
+        const held: ChunkRow[] = [...rows.values()];
+        stored.push({ region: disk.id, groupId: ref.groupId, rows: held });
+        for (const { row } of held) this.#rest(disk.id, 'store', row);
+      }
+    }
+    const { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads } = this;
+    return { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads, stored };
+  }
+
+  #restBatch(region: string, place: 'OUT' | 'HELD', bytes: Uint8Array): readonly ChunkRow[] {
+    const message = decodeLinkMessage(bytes);
+    const rows = message.ok && message.value.body.length > 0 ? decodeLinkRows(message.value.body) : undefined;
+    const decoded = rows?.ok === true ? rows.value : [];
+    for (const { row } of decoded) this.#rest(region, place, row);
+    return decoded;
+  }
+
+  #rest(region: string, place: Resting['place'], bytes: Uint8Array): void {
+    if (bytes.length > 0) this.resting.push({ region, place, bytes, atMs: this.#scheduler.nowMs() });
+  }
+
+  /** Written down where one moved; a store that lost one is seen as a move to 0. */
+  #noteWatermarks({ id, store }: RegionDisk): void {
+    for (const [name, to] of store.watermarks) {
+      const from = this.#watermarks.get(`${id} ${name}`) ?? 0;
+      if (from === to) continue;
+      this.#watermarks.set(`${id} ${name}`, to);
+      this.watermarks.push({ region: id, name, from, to });
+    }
+  }
+}
