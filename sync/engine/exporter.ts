@@ -12,6 +12,7 @@ import {
 import { type ChunkRow, decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import { MAX_LINK_BATCH_ROWS, MAX_LINK_BATCHES_IN_FLIGHT } from '@featuremesh/domain/limits';
 import { readHeader } from '@featuremesh/domain/packed-row';
+import type { Position } from '@featuremesh/domain/position';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
@@ -22,7 +23,13 @@ import type { FeedChunk, FeedSource } from '../ports/feed.ts';
 import type { LinkOut } from '../ports/link.ts';
 import type { RegionService } from '../ports/region-service.ts';
 import { GroupTails } from './group-tails.ts';
-import { LOOP_WAIT_MS, PENDING_INTERVAL_MS, PROGRESS_INTERVAL_MS, TRIM_INTERVAL_MS } from './limits.ts';
+import {
+  LOOP_WAIT_MS,
+  PENDING_INTERVAL_MS,
+  PROGRESS_INTERVAL_MS,
+  STORE_PATIENCE_MS,
+  TRIM_INTERVAL_MS,
+} from './limits.ts';
 import { SnapshotQueue } from './snapshot-queue.ts';
 
 /** What an exporter works with; all that is not deterministic comes from here. */
@@ -96,8 +103,9 @@ export class Exporter {
     await this.#open();
     try {
       while (!signal.aborted) {
-        const { policy, peer, out } = this.#parts;
-        const link = policy().links.get(peer);
+        const { peer, out } = this.#parts;
+        const policy = this.#parts.policy();
+        const link = policy.links.get(peer);
         for (const left of await this.#tails.follow(link?.exports ?? [])) await this.#purge(left);
         if (this.#purged.length > 0) await this.#beginEpoch();
         await this.#housekeeping(out);
@@ -107,7 +115,7 @@ export class Exporter {
         }
         const shipped = (await this.#shipSnapshotPage()) || (await this.#shipLive());
         if (shipped) continue;
-        await this.#progress();
+        if (link !== undefined) await this.#progress(policy);
         await this.#parts.feed.arrival(LOOP_WAIT_MS, signal);
       }
     } finally {
@@ -194,7 +202,7 @@ export class Exporter {
       );
       this.#shippedRows += rows.length;
     }
-    this.#tails.shipped(first.groupId, taken.at(-1)?.sequence ?? first.sequence);
+    this.#tails.shipped(first.groupId, taken);
     return true;
   }
 
@@ -213,6 +221,10 @@ export class Exporter {
       limit: MAX_LINK_BATCH_ROWS,
       ...(turn.after === undefined ? {} : { after: turn.after }),
     });
+    if (turn.after === undefined && !this.#isApplied(turn.groupId, page.watermarks)) {
+      this.snapshots.defer(turn, this.#parts.clock.nowMs() + STORE_PATIENCE_MS);
+      return false;
+    }
     const rows = decodeFeedChunk(page.body).filter(({ row }) =>
       policy().mayShip(
         { groupId: turn.groupId, version: turn.version, origin: readHeader(row).origin },
@@ -231,14 +243,24 @@ export class Exporter {
   #snapshots() {
     for (const group of this.#tails.overrun())
       this.snapshots.add({ requestId: `overrun-${this.#parts.random.base32(8)}`, groups: [group] });
-    return this.snapshots.next();
+    return this.snapshots.due(this.#parts.clock.nowMs());
   }
 
-  /** Says "all that was accepted here before this moment is in OUT", where that is so. */
-  async #progress(): Promise<void> {
+  #isApplied(groupId: string, watermarks: readonly Position[]): boolean {
+    const { self, feed } = this.#parts;
+    const own = watermarks.filter(({ origin, feedEpoch }) => origin === self && feedEpoch === feed.feedEpoch);
+    return this.#tails.isApplied(groupId, own);
+  }
+
+  /**
+   * Says "all that was accepted here before this moment is in OUT", where that is so. `followed` is the policy whose groups are followed:
+   * before the peer is known, and while another policy is taken over, there may be groups that nobody looks at yet.
+   */
+  async #progress(followed: CompiledPolicy): Promise<void> {
+    if (this.#parts.policy() !== followed) return;
     const nowMs = this.#parts.clock.nowMs();
     if (Math.abs(nowMs - this.#progressAtMs) < PROGRESS_INTERVAL_MS) return;
-    if (this.snapshots.next() !== undefined || !(await this.#tails.drained())) return;
+    if (this.snapshots.isOwing() || !(await this.#tails.drained())) return;
     this.#progressAtMs = nowMs;
     await this.#publish({ kind: 'progress', sentAtMs: nowMs }, []);
   }

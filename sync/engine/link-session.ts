@@ -59,8 +59,10 @@ export class LinkSession {
       this.#repeat('tell', () => this.#control.tell(signal, ms => timer.sleep(ms, signal))),
       this.#repeat('hear', () => this.#control.hear(signal, () => this.#heard())),
       this.#repeat('import', async () => {
-        // Control before rows: what was decided while this region was away comes first (A6).
-        while (!this.#controlHeard && !signal.aborted) await timer.sleep(SESSION_BACKOFF_MS.least, signal);
+        // Control before rows: what was decided while this region was away comes first (A6). Nor can rows be judged before the
+        // region's own service has said what it knows.
+        while (!(this.#controlHeard && this.#knowsPeer()) && !signal.aborted)
+          await timer.sleep(SESSION_BACKOFF_MS.least, signal);
         await this.#importer.session(signal);
       }),
     ];
@@ -107,6 +109,10 @@ export class LinkSession {
         ...errors(['import', 'hear']),
       },
     ];
+  }
+
+  #knowsPeer(): boolean {
+    return this.#parts.policy().links.has(this.#parts.peer);
   }
 
   #heard(): void {
