@@ -38,6 +38,7 @@ export class ControlChannel {
   #toldThrough = 0;
   #toldRevision = -1;
   #confirmedAtMs = 0;
+  #tellAgain = false;
 
   constructor(parts: ControlParts) {
     this.#parts = parts;
@@ -96,6 +97,11 @@ export class ControlChannel {
   async #tellEntries(): Promise<void> {
     const { policy, service } = this.#parts;
     const { revision } = policy();
+    if (this.#tellAgain) {
+      this.#tellAgain = false;
+      this.#toldThrough = 0;
+      this.#toldRevision = -1;
+    }
     if (revision === this.#toldRevision) return;
     const entries = await service.ownEntries(this.#toldThrough);
     for (let at = 0; at < entries.length; at += MAX_ENTRIES_PER_MESSAGE) {
@@ -122,6 +128,8 @@ export class ControlChannel {
     const { peer, service, exporter, importer } = this.#parts;
     switch (message.kind) {
       case 'hello':
+        // The peer's agent began anew, perhaps on an empty registry: it is told everything again.
+        this.#tellAgain = true;
         return;
       case 'catalogue':
         await service.importEntries(peer, message.entries as Parameters<RegionService['importEntries']>[1]);

@@ -1,9 +1,13 @@
+import type { Position } from '@featuremesh/domain/position';
 import type { ExportedVersion } from '../policy-compiler/compile.ts';
-import type { FeedSource, FeedTail } from '../ports/feed.ts';
+import type { FeedChunk, FeedSource, FeedTail } from '../ports/feed.ts';
 import type { LinkOut } from '../ports/link.ts';
 
 interface Followed {
   readonly tail: FeedTail;
+  /** Through where an earlier session shipped, and per appender what this one did. */
+  readonly restored: number;
+  readonly shippedBy: Map<number, number>;
   shippedThrough: number;
   savedThrough: number;
 }
@@ -45,7 +49,13 @@ export class GroupTails {
       const saved = cursors.get(groupId);
       const through = saved?.feedEpoch === this.#feed.feedEpoch ? saved.sequence : 0;
       const tail = await this.#feed.tail(groupId, through);
-      this.#followed.set(groupId, { tail, shippedThrough: through, savedThrough: through });
+      this.#followed.set(groupId, {
+        tail,
+        restored: through,
+        shippedBy: new Map(),
+        shippedThrough: through,
+        savedThrough: through,
+      });
       // What the log no longer holds can only come from the store (A2, retention).
       if (firstHeld > through + 1)
         this.#overrun.push(...exports.filter(version => version.groupId === groupId));
@@ -70,10 +80,28 @@ export class GroupTails {
     return undefined;
   }
 
-  /** Notes that the group is in OUT through this FEED sequence. */
-  shipped(groupId: string, sequence: number): void {
+  /** Notes that these chunks of the group, the next ones of its tail, are in OUT. */
+  shipped(groupId: string, chunks: readonly FeedChunk[]): void {
     const followed = this.#followed.get(groupId);
-    if (followed !== undefined) followed.shippedThrough = sequence;
+    if (followed === undefined) return;
+    for (const { appender, sequence } of chunks) {
+      followed.shippedBy.set(appender, sequence);
+      followed.shippedThrough = sequence;
+    }
+  }
+
+  /**
+   * Whether a store that has applied these own positions holds all that was shipped of the group. One that trails would give a
+   * snapshot without rows that went out live and were lost on the way: nobody would send them again.
+   */
+  isApplied(groupId: string, own: readonly Pick<Position, 'appender' | 'sequence'>[]): boolean {
+    const followed = this.#followed.get(groupId);
+    if (followed === undefined) return true;
+    const applied = new Map(own.map(({ appender, sequence }) => [appender, sequence]));
+    const reached = [...followed.shippedBy].every(
+      ([appender, sequence]) => (applied.get(appender) ?? 0) >= sequence,
+    );
+    return reached && Math.max(0, ...applied.values()) >= followed.restored;
   }
 
   /** True where no followed group has an own chunk that is not in OUT, as of the call. */

@@ -4,10 +4,13 @@ import type { ImportAppend } from '../ports/feed.ts';
 import { type ImporterParts, judgeRows } from './importer.ts';
 import { MAX_HELD_PER_PASS } from './limits.ts';
 
-/** Stores what is released with the importer's present cursor. */
-export type ReleaseStore = (
-  message: Omit<ImportAppend, 'peer' | 'cursor' | 'expectedSequence'>,
-) => Promise<void>;
+/** What becomes of held batches. */
+export interface HeldOutcomes {
+  /** Stores what is released with the importer's present cursor. */
+  readonly store: (message: Omit<ImportAppend, 'peer' | 'cursor' | 'expectedSequence'>) => Promise<void>;
+  /** Policy refuses the rows by now: they are removed, and missing where it permits them later. */
+  readonly refused: (group: { groupId: string; version: number }) => void;
+}
 
 /**
  * Looks at the batches set aside and appends those that may be applied by now: their version became known, their event times came
@@ -15,7 +18,7 @@ export type ReleaseStore = (
  */
 export async function releaseHeld(
   parts: ImporterParts,
-  store: ReleaseStore,
+  { store, refused }: HeldOutcomes,
 ): Promise<{ remaining: number; releasedRows: number }> {
   const entries = await parts.sink.held(parts.peer, MAX_HELD_PER_PASS);
   let remaining = 0;
@@ -47,6 +50,7 @@ export async function releaseHeld(
       });
       releasedRows += verdict.rows.length;
     }
+    if (verdict.kind === 'refuse') refused({ groupId: envelope.groupId, version: envelope.version });
     await entry.release();
   }
   return { remaining, releasedRows };

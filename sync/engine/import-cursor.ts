@@ -65,8 +65,9 @@ export class ImportCursorKeeper {
     const full: ImportAppend = { ...message, peer: this.#peer, cursor, expectedSequence: this.sequence };
     const outcome = await this.#sink.append(full);
     if (outcome.kind === 'refused' && full.rows !== undefined) {
-      const { rows: _, ...cursorOnly } = message;
-      await this.store(cursor, cursorOnly);
+      const { rows: _, ...rest } = message;
+      // Without its rows the message covers nothing.
+      await this.store(cursor, { ...rest, appenders: {}, watermarks: [] });
       return true;
     }
     if (outcome.kind === 'refused') throw new ImportInterrupted('unknown');

@@ -21,6 +21,7 @@ import { GAP_PATIENCE_MS, HELD_INTERVAL_MS, IDLE_CURSOR_INTERVAL_MS, LOOP_WAIT_M
 import { type ChainPosition, judgeBatch, positionAfter } from './link-chain.ts';
 import { OpenSnapshots, type SnapshotRequester } from './open-snapshots.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
+import { WithheldPositions } from './withheld-positions.ts';
 
 /** What an importer works with; all that is not deterministic comes from here. */
 export interface ImporterParts {
@@ -84,6 +85,7 @@ export class Importer {
   readonly #cursor: ImportCursorKeeper;
   readonly #ahead = new ReorderBuffer();
   readonly #open: OpenSnapshots;
+  readonly #withheld = new WithheldPositions();
   #unstored: Received<LinkMessage>[] = [];
   #storedAtMs = 0;
   #heldAtMs = 0;
@@ -132,6 +134,7 @@ export class Importer {
   /** Imports until the signal aborts; throws where the session has to begin anew. */
   async session(signal: AbortSignal): Promise<void> {
     this.#ahead.clear();
+    this.#withheld.clear();
     this.#unstored = [];
     await this.#cursor.read();
     this.#open.restore(this.#cursor.open);
@@ -192,7 +195,7 @@ export class Importer {
   async #noteGap(reason: 'gap' | 'broken-chain' | 'link-epoch'): Promise<void> {
     this.#gaps++;
     this.#knownAsOfMs = null;
-    const groups = this.#parts.policy().importable(this.#parts.peer);
+    const groups = this.#importable();
     this.#parts.logger.warn(
       { peer: this.#parts.peer, reason, groups: groups.length },
       'batches are missing on the link; asking for a snapshot',
@@ -214,7 +217,8 @@ export class Importer {
       return;
     }
     const rows = envelope.groupId === '' ? undefined : await this.#judge(received, message);
-    if (envelope.snapshot?.last === true) this.#open.finished(envelope.snapshot.requestId, envelope);
+    if (envelope.snapshot?.last === true && this.#permits(envelope))
+      this.#open.finished(envelope.snapshot.requestId, envelope);
     else if (envelope.snapshot !== undefined) this.#open.touched(envelope.snapshot.requestId);
     await this.#store(next, {
       ...(rows === undefined || rows.length === 0
@@ -222,14 +226,21 @@ export class Importer {
         : { rows: { groupId: envelope.groupId, version: envelope.version, body: encodeFeedChunk(rows) } }),
       origin: envelope.origin,
       feedEpoch: envelope.feedEpoch,
-      appenders: Object.fromEntries(
-        Object.entries(envelope.appenders).map(([slot, [, last]]) => [slot, last]),
-      ),
+      appenders: this.#covered(envelope),
       watermarks: envelope.snapshot?.watermarks ?? [],
       sentAtMs: envelope.sentAtMs,
     });
     this.#importedRows += rows?.length ?? 0;
     received.ack();
+  }
+
+  /** What a batch may claim to cover: nothing while rows before it are missing here. */
+  #covered(envelope: LinkMessage['envelope']): Readonly<Record<string, number>> {
+    if (envelope.groupId !== '' && !this.#isComplete(envelope.groupId)) {
+      this.#withheld.note(envelope);
+      return {};
+    }
+    return Object.fromEntries(Object.entries(envelope.appenders).map(([slot, [, last]]) => [slot, last]));
   }
 
   async #judge(
@@ -243,6 +254,7 @@ export class Importer {
         return verdict.rows;
       case 'refuse':
         this.#refusedBatches++;
+        this.#missed(message.envelope);
         logger.warn({ peer, group: message.envelope.groupId }, 'a batch was refused by policy');
         return undefined;
       case 'hold':
@@ -275,15 +287,43 @@ export class Importer {
     next: ChainPosition,
     message: Omit<ImportAppend, 'peer' | 'cursor' | 'expectedSequence'>,
   ): Promise<void> {
-    const refused = await this.#cursor.store({ ...chainFields(next), open: this.#open.list() }, message);
-    if (refused) this.#refusedBatches++;
+    const claimed = this.#withheld.take(groupId => this.#isComplete(groupId));
+    const refused = await this.#cursor.store(
+      { ...chainFields(next), open: this.#open.list() },
+      { ...message, watermarks: [...message.watermarks, ...claimed] },
+    );
+    if (refused && message.rows !== undefined) {
+      // The policy is known here and not yet in force at the broker: the rows are gone, so they are asked for anew.
+      this.#refusedBatches++;
+      this.#missed(message.rows);
+      const { rows: _, ...rest } = message;
+      const nothing = { ...rest, appenders: {}, watermarks: [] };
+      await this.#cursor.store({ ...chainFields(next), open: this.#open.list() }, nothing);
+    }
     this.#storedAtMs = this.#parts.clock.nowMs();
     for (const waiting of this.#unstored.splice(0)) waiting.ack();
   }
 
+  #missed({ groupId, version }: { groupId: string; version: number }): void {
+    this.#open.missed({ groupId, version });
+  }
+
+  /** Whether all that the peer sent of a group before now is in the local log. */
+  #isComplete(groupId: string): boolean {
+    return this.#held === 0 && !this.#open.awaits(groupId);
+  }
+
+  #importable(): readonly { readonly groupId: string; readonly version: number }[] {
+    return this.#parts.policy().importable(this.#parts.peer);
+  }
+
+  #permits({ groupId, version }: { groupId: string; version: number }): boolean {
+    return this.#importable().some(group => group.groupId === groupId && group.version === version);
+  }
+
   #progress(sentAtMs: number): void {
     const { peer, sink } = this.#parts;
-    if (this.#held > 0 || this.#open.list().length > 0 || this.#ahead.size > 0) return;
+    if (this.#held > 0 || this.#open.awaitsAny(this.#importable()) || this.#ahead.size > 0) return;
     this.#knownAsOfMs = sentAtMs;
     sink.progress({ peer, knownAsOfMs: sentAtMs, throughSequence: this.#cursor.sequence });
   }
@@ -292,29 +332,31 @@ export class Importer {
   async #storeIdle(): Promise<void> {
     const position = this.#cursor.position;
     if (position === undefined || this.#unstored.length === 0) return;
-    const sentAtMs = this.#parts.clock.nowMs();
-    await this.#store(position, {
-      origin: this.#parts.peer,
-      feedEpoch: '',
-      appenders: {},
-      watermarks: [],
-      sentAtMs,
-    });
+    await this.#storeNothing(position);
+  }
+
+  /** Stores the cursor alone. */
+  async #storeNothing(position: ChainPosition): Promise<void> {
+    const { peer, clock } = this.#parts;
+    const sentAtMs = clock.nowMs();
+    await this.#store(position, { origin: peer, feedEpoch: '', appenders: {}, watermarks: [], sentAtMs });
   }
 
   async #housekeeping(): Promise<void> {
     const nowMs = this.#parts.clock.nowMs();
-    await this.#open.remind();
+    await this.#open.remind(this.#importable());
     if (Math.abs(nowMs - this.#storedAtMs) >= IDLE_CURSOR_INTERVAL_MS) await this.#storeIdle();
     const position = this.#cursor.position;
     if (position === undefined) return;
     if (this.#held === 0 || Math.abs(nowMs - this.#heldAtMs) < HELD_INTERVAL_MS) return;
     this.#heldAtMs = nowMs;
-    const outcome = await releaseHeld(this.#parts, async message => {
-      await this.#store(this.#cursor.position ?? position, message);
+    const outcome = await releaseHeld(this.#parts, {
+      store: message => this.#store(this.#cursor.position ?? position, message),
+      refused: group => this.#missed(group),
     });
     this.#held = outcome.remaining;
     this.#importedRows += outcome.releasedRows;
+    if (this.#held === 0 && this.#withheld.size > 0) await this.#storeNothing(position);
   }
 }
 

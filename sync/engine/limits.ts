@@ -21,6 +21,9 @@ export const SESSION_BACKOFF_MS = { least: 200, most: 5_000 } as const;
 /** A snapshot of which nothing arrived for this long is asked for again. */
 export const SNAPSHOT_PATIENCE_MS = 30_000;
 
+/** Between two looks whether the store has applied what was shipped, before a snapshot of it begins. */
+export const STORE_PATIENCE_MS = 200;
+
 /** Snapshots that wait at an exporter; more are declined as busy and asked for again. */
 export const MAX_QUEUED_SNAPSHOTS = 16;
 

@@ -45,6 +45,29 @@ export class OpenSnapshots {
     await this.#parts.requestSnapshot(request, reason);
   }
 
+  /**
+   * Notes that rows of the group were turned away, because this region did not permit it: where it comes to do so, what was missed is
+   * asked for. The peer may know of a loosening before this region does, so without this its first rows would be lost.
+   */
+  missed(group: OpenSnapshot['groups'][number]): void {
+    const same = (other: OpenSnapshot['groups'][number]): boolean =>
+      other.groupId === group.groupId && other.version === group.version;
+    if (this.#open.some(({ request }) => request.groups.some(same))) return;
+    const replaced = this.#open.length >= MAX_OPEN_SNAPSHOTS ? this.#open.pop()?.request.groups : undefined;
+    const request = { requestId: this.#parts.random.base32(16), groups: [...(replaced ?? []), group] };
+    this.#open.push({ request, heardAtMs: -Infinity });
+  }
+
+  /** Whether rows of the group may be missing here. */
+  awaits(groupId: string): boolean {
+    return this.#open.some(({ request }) => request.groups.some(group => group.groupId === groupId));
+  }
+
+  /** Whether anything is missing that this region may hold; what it may not hold is not missed. */
+  awaitsAny(permitted: OpenSnapshot['groups']): boolean {
+    return this.#open.some(({ request }) => request.groups.some(group => includes(permitted, group)));
+  }
+
   touched(requestId: string): void {
     const nowMs = this.#parts.clock.nowMs();
     for (const open of this.#open) if (open.request.requestId === requestId) open.heardAtMs = nowMs;
@@ -68,13 +91,19 @@ export class OpenSnapshots {
     this.#open = this.#open.filter(open => open.request.requestId !== requestId);
   }
 
-  /** Asks again for what was not heard of for long. */
-  async remind(): Promise<void> {
+  /** Asks (again) for what was not heard of for long, as far as it is permitted here. */
+  async remind(permitted: OpenSnapshot['groups']): Promise<void> {
     const nowMs = this.#parts.clock.nowMs();
     for (const open of this.#open) {
       if (Math.abs(nowMs - open.heardAtMs) < SNAPSHOT_PATIENCE_MS) continue;
+      const groups = open.request.groups.filter(group => includes(permitted, group));
+      if (groups.length === 0) continue;
       open.heardAtMs = nowMs;
-      await this.#parts.requestSnapshot(open.request, 'gap');
+      await this.#parts.requestSnapshot({ ...open.request, groups }, 'gap');
     }
   }
+}
+
+function includes(groups: OpenSnapshot['groups'], wanted: OpenSnapshot['groups'][number]): boolean {
+  return groups.some(group => group.groupId === wanted.groupId && group.version === wanted.version);
 }

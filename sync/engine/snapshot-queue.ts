@@ -15,6 +15,7 @@ export interface SnapshotTurn {
 /** Snapshots that an exporter owes its peer, one group after the other. Lost with the process: the importer asks again. */
 export class SnapshotQueue {
   #turns: SnapshotTurn[] = [];
+  readonly #notBeforeMs = new WeakMap<SnapshotTurn, number>();
 
   /** Adds a request; false where the queue is full. A request that is under way already is not added twice. */
   add(request: OpenSnapshot): boolean {
@@ -42,9 +43,20 @@ export class SnapshotQueue {
     return true;
   }
 
-  /** What to read next; undefined where nothing is owed. */
-  next(): SnapshotTurn | undefined {
-    return this.#turns[0];
+  /** What to read next; undefined where nothing is owed, or all that is owed was put off. */
+  due(nowMs: number): SnapshotTurn | undefined {
+    return this.#turns.find(turn => (this.#notBeforeMs.get(turn) ?? -Infinity) <= nowMs);
+  }
+
+  /** Whether any snapshot is owed. */
+  isOwing(): boolean {
+    return this.#turns.length > 0;
+  }
+
+  /** Puts a turn off, and behind the others. */
+  defer(turn: SnapshotTurn, notBeforeMs: number): void {
+    this.#turns = [...this.#turns.filter(other => other !== turn), turn];
+    this.#notBeforeMs.set(turn, notBeforeMs);
   }
 
   /** Moves a turn on after a page was shipped; `next` undefined ends it. */

@@ -15,16 +15,18 @@ export class StubRegionService implements RegionService {
   readonly confirmed: { home: string; epoch: number }[] = [];
   readonly reports: { revision: number; hash: string }[] = [];
   links: readonly LinkStatus[] = [];
-  watermarks: readonly Position[] = [];
   snapshotPages = 0;
+  readonly #positions = new Map<string, Position>();
   readonly #rows = new Map<string, Map<string, ChunkRow>>();
 
   constructor(state: MeshState) {
     this.state = state;
   }
 
-  /** Applies a chunk as the projector would. */
-  apply(groupId: string, version: number, body: Uint8Array): void {
+  /** Applies a chunk of one appender as the projector would. */
+  apply(body: Uint8Array, version: number, position: Position): void {
+    const { groupId, origin, appender } = position;
+    this.#positions.set(`${origin} ${groupId} ${appender}`, position);
     const key = `${groupId}@${version}`;
     const table = this.#rows.get(key) ?? new Map<string, ChunkRow>();
     this.#rows.set(key, table);
@@ -75,7 +77,7 @@ export class StubRegionService implements RegionService {
     const last = page.at(-1);
     return {
       body: encodeFeedChunk(rows),
-      watermarks: this.watermarks,
+      watermarks: [...this.#positions.values()].filter(({ groupId }) => groupId === request.groupId),
       ...(keys.length > page.length && last !== undefined ? { next: last } : {}),
     };
   }

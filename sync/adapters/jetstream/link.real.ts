@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { createLinkKey } from '@featuremesh/cli/region/link-key';
 import { decodeLinkMessage } from '@featuremesh/contracts/link-batch-codec';
 import { decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import type { Position } from '@featuremesh/domain/position';
 import { feedOwnSubject, OUT_STREAM, outSubject } from '@featuremesh/domain/subjects';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { LinkedBrokers } from '@featuremesh/infra/nats/testing/linked-brokers';
@@ -37,7 +39,9 @@ interface Region {
   readonly session: LinkSession;
   readonly connection: NatsConnection;
   permit(permitted: readonly string[]): Promise<void>;
-  append(groupId: string, body: Uint8Array): Promise<void>;
+  append(groupId: string, body: Uint8Array, apply?: boolean): Promise<Position>;
+  /** Positions that imports in FEED claim. */
+  positions(): Promise<Position[]>;
   /** Distinct rows in FEED under the filter, `key row` in hex. */
   rows(filter: string): Promise<Set<string>>;
 }
@@ -113,18 +117,35 @@ async function startRegion(id: typeof EAST, permitted: readonly string[] = ['sha
       policy = compilePolicy(service.state, Date.now());
       await broker.broker.enforce(policy);
     },
-    append: async (groupId, body) => {
-      service.apply(groupId, 1, body);
+    append: async (groupId, body, apply = true) => {
+      // A duplicate answers with the first sequence, so that a try whose answer was lost does no harm.
+      const msgID = createHash('sha256').update(body).digest('hex');
       for (let tries = 0; ; tries++) {
         try {
-          await client.publish(feedOwnSubject(groupId, 1, 0), body, {
-            msgID: Buffer.from(body).toString('base64').slice(-200),
-          });
-          return;
+          const { seq } = await client.publish(feedOwnSubject(groupId, 1, 0), body, { msgID });
+          const own = { origin: id, feedEpoch: broker.feed.feedEpoch, groupId, appender: 0, sequence: seq };
+          if (apply) service.apply(body, 1, own);
+          return own;
         } catch (error) {
           if (tries === 50) throw error;
           await new Promise(resolve => setTimeout(resolve, 100));
         }
+      }
+    },
+    positions: async () => {
+      const manager = await jetstreamManager(connection, { checkAPI: false });
+      const claimed: Position[] = [];
+      for (let after = 0; ; ) {
+        const query = { seq: after + 1, next_by_subj: 'FEED.*.*.in.*' };
+        const message = await manager.streams.getMessage('FEED', query);
+        if (message === null) return claimed;
+        after = message.seq;
+        const cursor = JSON.parse(message.header.get('fm-link')) as {
+          appenders: Record<string, number>;
+          watermarks: Position[];
+        };
+        expect(Object.keys(cursor.appenders)).toEqual([]);
+        claimed.push(...cursor.watermarks);
       }
     },
     rows: async filter => {
@@ -237,4 +258,42 @@ test('a batch that vanished from OUT is noticed and its rows come by snapshot (S
   expect(await west.rows(`FEED.*.*.in.${EAST}`)).toEqual(rowsOf(chunks));
   expect(west.session.status()[1]?.gaps).toBeGreaterThan(0);
   expect(east.service.snapshotPages).toBeGreaterThan(0);
+});
+
+test('rows that a peer ships before this region knows of the loosening come when it does (S1)', async () => {
+  await startBrokers();
+  const [east, west] = [await startRegion(EAST, []), await startRegion(WEST, [])];
+  const chunks = [1, 2, 3].map(salt => testChunk(EAST, 20, salt));
+  for (const chunk of chunks.slice(0, 2)) await east.append(SHARED_GROUP.id, chunk);
+  await east.permit(['shared']);
+  await until('the rows are refused', () => (west.session.status()[1]?.refusedBatches ?? 0) > 0);
+  expect(await west.rows(`FEED.*.*.in.${EAST}`)).toEqual(new Set());
+  // What policy keeps away is not missing, so it does not hide how far the peer is known.
+  await until('a known lag', () => west.session.status()[1]?.lagMs !== null);
+  await west.permit(['shared']);
+  for (const chunk of chunks.slice(2)) await east.append(SHARED_GROUP.id, chunk);
+  await until('all rows', async () => (await west.rows(`FEED.*.*.in.${EAST}`)).size === 60);
+  expect(await west.rows(`FEED.*.*.in.${EAST}`)).toEqual(rowsOf(chunks));
+});
+
+test('a snapshot waits for the store to hold what was already shipped, and nothing is claimed before it is here (S1, V6)', async () => {
+  await startBrokers();
+  const east = await startRegion(EAST);
+  const chunk = testChunk(EAST, 20, 1);
+  const position = await east.append(SHARED_GROUP.id, chunk, false);
+  await until('rows in OUT', () => (east.session.status()[0]?.shippedRows ?? 0) === 20);
+  const user = `links.${WEST}` as const;
+  const links = await connect({ servers: brokers.url(EAST), user, pass: brokers.password(EAST, user) });
+  const manager = await jetstreamManager(links, { checkAPI: false });
+  await manager.streams.purge(OUT_STREAM, { filter: outSubject(SHARED_GROUP.id) });
+  await links.close();
+  const west = await startRegion(WEST);
+  await until('the gap is noticed', () => (west.session.status()[1]?.gaps ?? 0) > 0);
+  await until('the snapshot is asked for', () => east.service.snapshotPages > 2);
+  expect(west.session.status()[1]?.lagMs).toBeNull();
+  expect(await west.positions()).toEqual([]);
+  east.service.apply(chunk, 1, position);
+  await until('all rows', async () => (await west.rows(`FEED.*.*.in.${EAST}`)).size === 20);
+  await until('the position is claimed', async () => (await west.positions()).length > 0);
+  expect(await west.positions()).toContainEqual(position);
 });
