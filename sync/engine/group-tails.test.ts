@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import type { FeedChunk, FeedSource } from '../ports/feed.ts';
+import type { LinkOut, ShipCursor } from '../ports/link.ts';
+import { GroupTails } from './group-tails.ts';
+
+const A = 'aaaaaaaaaaaaaaaa';
+const B = 'bbbbbbbbbbbbbbbb';
+const exported = (...ids: string[]) =>
+  ids.map(groupId => ({ groupId, version: 1, schemaHash: '', policyEpoch: '' }));
+const chunk = (groupId: string, sequence: number, appender = 0): FeedChunk => ({
+  sequence,
+  groupId,
+  version: 1,
+  appender,
+  body: new Uint8Array(),
+});
+
+/** A log of chunks and stored cursors, in memory. */
+function setUp(log: FeedChunk[], firstSequence = 1) {
+  const cursors = new Map<string, ShipCursor>();
+  const feed: FeedSource = {
+    feedEpoch: 'e1',
+    firstSequence: async () => firstSequence,
+    arrival: async () => undefined,
+    tail: async (groupId, after) => {
+      const rest = log.filter(one => one.groupId === groupId && one.sequence > after);
+      return {
+        peek: () => rest[0],
+        take: () => rest.shift(),
+        drained: async () => rest.length === 0,
+        close: async () => undefined,
+      };
+    },
+  };
+  const out: Pick<LinkOut, 'cursors' | 'saveCursor'> = {
+    cursors: async () => cursors,
+    saveCursor: async (groupId, cursor) => {
+      cursors.set(groupId, cursor);
+    },
+  };
+  return { cursors, tails: new GroupTails(feed, out as LinkOut) };
+}
+
+test('groups take turns, so that a backlog of one does not keep the other waiting', async () => {
+  const { tails } = setUp([chunk(A, 1), chunk(A, 2), chunk(A, 3), chunk(B, 4)]);
+  await tails.follow(exported(A, B));
+  const order: string[] = [];
+  for (let tail = tails.next(); tail !== undefined; tail = tails.next())
+    order.push(tail.take()?.groupId ?? '');
+  expect(order.indexOf(B)).toBeLessThanOrEqual(1);
+  expect(order).toHaveLength(4);
+  expect(await tails.drained()).toBe(true);
+});
+
+test('a cursor covers what was shipped, and a session goes on behind it', async () => {
+  const { tails, cursors } = setUp([chunk(A, 1), chunk(A, 2), chunk(A, 3)]);
+  await tails.follow(exported(A));
+  const first = tails.next()?.take();
+  if (first === undefined) throw new Error('nothing to ship');
+  tails.shipped(A, [first]);
+  await tails.saveCursors();
+  expect(cursors.get(A)).toEqual({ feedEpoch: 'e1', sequence: 1 });
+  await tails.close();
+  await tails.follow(exported(A));
+  expect(tails.next()?.peek()?.sequence).toBe(2);
+});
+
+test('a group that leaves is named and forgotten, so that it begins anew when it comes back', async () => {
+  const { tails, cursors } = setUp([chunk(A, 1), chunk(B, 2)]);
+  await tails.follow(exported(A, B));
+  tails.shipped(B, [chunk(B, 2)]);
+  expect(await tails.follow(exported(A))).toEqual([B]);
+  expect(cursors.get(B)).toEqual({ feedEpoch: '', sequence: 0 });
+  await tails.follow(exported(A, B));
+  expect(tails.next()).toBeDefined();
+  expect(tails.overrun()).toEqual([]);
+});
+
+test('where the log no longer holds what the cursor has not passed, a snapshot is due, once', async () => {
+  const { tails, cursors } = setUp([chunk(A, 9)], 9);
+  cursors.set(A, { feedEpoch: 'e1', sequence: 4 });
+  await tails.follow(exported(A));
+  expect(tails.overrun()).toMatchObject([{ groupId: A }]);
+  expect(tails.overrun()).toEqual([]);
+});
+
+test('a cursor of another log counts for nothing', async () => {
+  const { tails, cursors } = setUp([chunk(A, 1)]);
+  cursors.set(A, { feedEpoch: 'of a lost log', sequence: 500 });
+  await tails.follow(exported(A));
+  expect(tails.next()?.peek()?.sequence).toBe(1);
+});
+
+test('a store counts as level only where it has applied the last shipped chunk of every appender', async () => {
+  const { tails, cursors } = setUp([chunk(A, 11), chunk(A, 12, 1)]);
+  cursors.set(A, { feedEpoch: 'e1', sequence: 10 });
+  await tails.follow(exported(A));
+  expect(tails.isApplied(A, [])).toBe(false);
+  expect(tails.isApplied(A, [{ appender: 0, sequence: 10 }])).toBe(true);
+  tails.shipped(A, [chunk(A, 11), chunk(A, 12, 1)]);
+  expect(tails.isApplied(A, [{ appender: 0, sequence: 11 }])).toBe(false);
+  expect(tails.isApplied(A, [{ appender: 1, sequence: 12 }])).toBe(false);
+  expect(
+    tails.isApplied(A, [
+      { appender: 0, sequence: 11 },
+      { appender: 1, sequence: 12 },
+    ]),
+  ).toBe(true);
+});
