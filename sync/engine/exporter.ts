@@ -30,6 +30,7 @@ import {
   STORE_PATIENCE_MS,
   TRIM_INTERVAL_MS,
 } from './limits.ts';
+import { type GroupRange, PublishedGroups } from './published-groups.ts';
 import { SnapshotQueue } from './snapshot-queue.ts';
 
 /** What an exporter works with; all that is not deterministic comes from here. */
@@ -72,7 +73,9 @@ export class Exporter {
   #pendingReadAtMs = 0;
   #trimmedAtMs = 0;
   #progressAtMs = 0;
-  #purged: { groupId: string; from: number; through: number }[] = [];
+  readonly #published = new PublishedGroups();
+  #purged: GroupRange[] = [];
+  #purgedAny = false;
   #shippedRows = 0;
   #refusedBatches = 0;
 
@@ -107,7 +110,7 @@ export class Exporter {
         const policy = this.#parts.policy();
         const link = policy.links.get(peer);
         for (const left of await this.#tails.follow(link?.exports ?? [])) await this.#purge(left);
-        if (this.#purged.length > 0) await this.#beginEpoch();
+        if (this.#purgedAny) await this.#beginEpoch();
         await this.#housekeeping(out);
         if (this.#pending >= MAX_LINK_BATCHES_IN_FLIGHT) {
           await this.#parts.timer.sleep(PENDING_INTERVAL_MS / 10, signal);
@@ -141,7 +144,9 @@ export class Exporter {
 
   async #purge(groupId: string): Promise<void> {
     const range = await this.#parts.out.purgeGroup(groupId);
-    if (range !== undefined) this.#purged.push({ groupId, ...range });
+    if (range === undefined) return;
+    this.#purgedAny = true;
+    this.#purged.push(...this.#published.within({ groupId, ...range }));
   }
 
   async #beginEpoch(): Promise<void> {
@@ -157,6 +162,7 @@ export class Exporter {
     this.#lastHash = FIRST_PREVIOUS_HASH;
     await this.#publish({ kind: 'epoch', epoch: { previousEpoch, previousHead, purged } }, []);
     this.#purged = [];
+    this.#purgedAny = false;
   }
 
   async #housekeeping(out: LinkOut): Promise<void> {
@@ -307,6 +313,7 @@ export class Exporter {
       if (outcome === 'refused') this.#refusedBatches++;
       throw new ExportInterrupted(outcome);
     }
+    this.#published.note(envelope.linkSeq, envelope.groupId);
     this.#lastSeq = envelope.linkSeq;
     this.#lastHash = linkBatchHash(message);
     this.#pending++;

@@ -56,3 +56,6 @@ export const MAX_RETIRED_EPOCHS = 4;
 
 /** How long a loop's last error is shown in status. */
 export const RECENT_ERROR_MS = 30_000;
+
+/** Batches of which an exporter remembers the group: what may wait in OUT, and what was acknowledged since the last trim. */
+export const MAX_REMEMBERED_BATCHES = 2_048;
