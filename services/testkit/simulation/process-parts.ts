@@ -1,5 +1,6 @@
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
-import type { ChangeLog, LinkProgress } from '@featuremesh/feature-store/ports/change-log';
+import type { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
+import type { LinkProgress } from '@featuremesh/feature-store/ports/change-log';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
 import type { TicketReader } from '@featuremesh/feature-store/serving/ticket-reader';
@@ -14,7 +15,7 @@ import type { Scheduler } from './scheduler.ts';
 /** Where a planted defect may stand between a process and what it works with; identity where left out. */
 export interface Hooks {
   readonly store?: (store: OnlineStore & StampBounds, disk: RegionDisk) => OnlineStore & StampBounds;
-  readonly log?: (log: ChangeLog) => ChangeLog;
+  readonly writes?: (write: IngestService['write']) => IngestService['write'];
   readonly policy?: (policy: CompiledPolicy, disk: RegionDisk) => CompiledPolicy;
   readonly linkIn?: (link: LinkIn, sink: FeedSink, peer: string) => LinkIn;
   readonly feedSource?: (source: FeedSource) => FeedSource;

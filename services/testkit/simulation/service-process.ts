@@ -2,7 +2,6 @@ import { INGEST_LIMITS } from '@featuremesh/feature-store/ingest/ingest-limits';
 import { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import { LagTracker } from '@featuremesh/feature-store/ingest/lag-tracker';
 import { Projector } from '@featuremesh/feature-store/ingest/projector';
-import type { LinkProgress } from '@featuremesh/feature-store/ports/change-log';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
 import { StateWaiter } from '@featuremesh/feature-store/registry/state-waiter';
@@ -28,6 +27,7 @@ export class ServiceProcess {
   readonly ingest: IngestService;
   readonly waiter: StateWaiter;
   readonly lag: LagTracker;
+  readonly write: IngestService['write'];
   readonly read: TicketReader['read'];
   readonly #projector: Projector;
   readonly #deathListeners = new Set<() => void>();
@@ -51,19 +51,20 @@ export class ServiceProcess {
       new BrokerCalls({ ...wire, server: disk.storeServer }),
     );
     this.tables = new TableKeeper({ registry: this.registry, store: this.store, logger, ...clockAndTimer });
-    const simulatedLog = new SimulatedChangeLog({
+    const log = new SimulatedChangeLog({
       feed: disk.feed,
       time,
       calls: new BrokerCalls({ ...wire, server: disk.broker }),
       nowMs: () => scheduler.nowMs(),
     });
-    const log = hooks.log?.(simulatedLog) ?? simulatedLog;
     const { registry, store, tables } = this;
     this.lag = new LagTracker({ log, store, logger, ...clockAndTimer });
     this.waiter = new StateWaiter({ registry, timer: time, signal: new AbortController().signal });
     const common = { registry, tables, store, log, slot, region: disk.id, logger, metrics: NO_METRICS };
     this.#projector = new Projector({ ...common, random, ...clockAndTimer });
     this.ingest = new IngestService({ ...common, random, limits: INGEST_LIMITS, ...clockAndTimer });
+    const write: IngestService['write'] = command => this.ingest.write(command);
+    this.write = hooks.writes?.(write) ?? write;
     const view = new CurrentView(() => this.registry.state());
     const tickets = new TicketReader({
       view,
@@ -114,9 +115,6 @@ export class ServiceProcess {
     return longest;
   }
 }
-
-/** A progress report, for those who only watch. */
-export type { LinkProgress };
 
 function watched(
   { hooks, disk, observers }: ProcessParts,

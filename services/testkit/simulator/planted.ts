@@ -1,7 +1,8 @@
 import type { LinkMessage } from '@featuremesh/contracts/link-batch-codec';
 import { ROW_HEADER_BYTES } from '@featuremesh/domain/packed-row';
+import { ProblemError } from '@featuremesh/domain/problem';
 import { outSubject, tableName } from '@featuremesh/domain/subjects';
-import type { ChangeLog } from '@featuremesh/feature-store/ports/change-log';
+import type { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import type { OnlineStore, StoredRow } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
 import type { CompiledPolicy } from '@featuremesh/sync/policy-compiler/compile';
@@ -36,7 +37,7 @@ export function hooksOf(defect: PlantedDefect | undefined): Hooks {
     case 'torn-rows':
       return { store: (store, disk) => overwriting(store, disk, torn) };
     case 'acknowledges-lost-rows':
-      return { log: optimistic };
+      return { writes: optimistic };
     case 'eager-progress':
       return { feedSource: eager };
     case 'skips-gap-check':
@@ -98,22 +99,23 @@ function torn(stored: Uint8Array | undefined, given: Uint8Array): Uint8Array {
   return Buffer.concat([header.subarray(0, ROW_HEADER_BYTES), payload.subarray(ROW_HEADER_BYTES)]);
 }
 
-/** Takes an append whose answer was lost for stored. */
-function optimistic(log: ChangeLog): ChangeLog {
-  let last = 0;
-  return new Proxy(log, {
-    get: (target, name) => {
-      if (name === 'append') {
-        return async (chunk: Parameters<ChangeLog['append']>[0]) => {
-          const outcome = await target.append(chunk);
-          if (outcome.kind === 'stored') last = Math.max(last, outcome.sequence);
-          return outcome.kind === 'unknown' ? { kind: 'stored', sequence: ++last } : outcome;
-        };
-      }
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
+/** Tells a client that its rows are accepted where the log did not answer. */
+function optimistic(write: IngestService['write']): IngestService['write'] {
+  return async command => {
+    try {
+      return await write(command);
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.code !== 'LOG_UNAVAILABLE') throw error;
+      return {
+        accepted: 1,
+        duplicates: 0,
+        rejectedTotal: 0,
+        rejected: [],
+        position: null,
+        online: 'PENDING',
+      };
+    }
+  };
 }
 
 /** Tails that always call themselves drained. */

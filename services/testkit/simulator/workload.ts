@@ -104,7 +104,7 @@ export class Writer {
       try {
         const leave = service.ingest.admit(1_000);
         try {
-          return await service.ingest.write(command);
+          return await service.write(command);
         } finally {
           leave();
         }
