@@ -18,6 +18,9 @@ import {
 /** Version of the control contract that `hello` names. */
 const CONTRACT_VERSION = 1;
 
+/** Reasons that say that batches were missed just now. */
+const MISSED_BATCHES: ReadonlySet<string> = new Set(['gap', 'broken-chain', 'link-epoch']);
+
 /** What a control channel works with. */
 export interface ControlParts {
   readonly self: RegionId;
@@ -84,7 +87,7 @@ export class ControlChannel {
   /** Asks the peer for a snapshot. */
   async requestSnapshot(
     request: OpenSnapshot,
-    reason: 'gap' | 'broken-chain' | 'link-epoch' | 'operator',
+    reason: 'gap' | 'broken-chain' | 'link-epoch' | 'divergence',
   ): Promise<void> {
     await this.#send({
       kind: 'snapshot-request',
@@ -156,6 +159,8 @@ export class ControlChannel {
       link?.exports.some(rule => rule.groupId === group.groupId && rule.version === group.version),
     );
     const { requestId } = message;
+    // What the peer missed may have been of groups that it does not know yet and so cannot ask for.
+    if (MISSED_BATCHES.has(message.reason)) await exporter.rewindAllBut(message.groups);
     if (permitted.length > 0 && exporter.snapshots.add({ requestId, groups: permitted })) return;
     const reason = permitted.length === 0 ? 'not-permitted' : 'busy';
     await this.#send({ kind: 'snapshot-declined', requestId, groups: message.groups, reason });

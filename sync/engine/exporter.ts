@@ -126,6 +126,18 @@ export class Exporter {
     }
   }
 
+  /**
+   * The peer missed batches and asks for these groups only: of every other one that it is sent, which it may not know yet, the log is
+   * shipped again from its start. Stored when it resolves.
+   */
+  async rewindAllBut(groups: readonly { readonly groupId: string }[]): Promise<void> {
+    const asked = new Set(groups.map(({ groupId }) => groupId));
+    const exports = this.#parts.policy().links.get(this.#parts.peer)?.exports ?? [];
+    await this.#tails.rewind(
+      [...new Set(exports.map(({ groupId }) => groupId))].filter(id => !asked.has(id)),
+    );
+  }
+
   /** Finds the end of the chain; begins a new link epoch where the last message is gone and its hash with it. */
   async #open(): Promise<void> {
     const head = await this.#parts.out.head();
@@ -175,7 +187,8 @@ export class Exporter {
     if (Math.abs(nowMs - this.#trimmedAtMs) >= TRIM_INTERVAL_MS) {
       this.#trimmedAtMs = nowMs;
       await out.trim();
-      await this.#tails.saveCursors();
+      // An overrun is not asked for again by anyone: until its snapshot is out, a restart must find it again.
+      await this.#tails.saveCursors(groupId => this.snapshots.owes(groupId));
     }
   }
 

@@ -20,6 +20,7 @@ export class GroupTails {
   readonly #feed: FeedSource;
   readonly #out: LinkOut;
   readonly #followed = new Map<string, Followed>();
+  readonly #rewound = new Set<string>();
   #overrun: { groupId: string; version: number }[] = [];
   #turn = 0;
 
@@ -36,6 +37,11 @@ export class GroupTails {
       await this.#followed.get(groupId)?.tail.close();
       this.#followed.delete(groupId);
       await this.#out.saveCursor(groupId, { feedEpoch: '', sequence: 0 });
+    }
+    for (const groupId of this.#rewound) {
+      await this.#followed.get(groupId)?.tail.close();
+      this.#followed.delete(groupId);
+      this.#rewound.delete(groupId);
     }
     const fresh = [...wanted].filter(groupId => !this.#followed.has(groupId));
     if (fresh.length > 0) await this.#begin(fresh, exports);
@@ -67,6 +73,14 @@ export class GroupTails {
     const groups = this.#overrun;
     this.#overrun = [];
     return groups;
+  }
+
+  /** Has these groups shipped from the start of the log again; stored when it resolves, begun at the next `follow`. */
+  async rewind(groups: readonly string[]): Promise<void> {
+    for (const groupId of groups) {
+      this.#rewound.add(groupId);
+      await this.#out.saveCursor(groupId, { feedEpoch: '', sequence: 0 });
+    }
   }
 
   /** The next group with something to ship, in turn, so that a busy group does not starve the others. */
@@ -112,10 +126,11 @@ export class GroupTails {
     return true;
   }
 
-  /** Stores the cursors that moved. */
-  async saveCursors(): Promise<void> {
+  /** Stores the cursors that moved, except of groups of which something is still `owed` that only this process knows of. */
+  async saveCursors(owed: (groupId: string) => boolean = () => false): Promise<void> {
     for (const [groupId, followed] of this.#followed) {
       if (followed.shippedThrough === followed.savedThrough) continue;
+      if (owed(groupId) || this.#rewound.has(groupId)) continue;
       await this.#out.saveCursor(groupId, {
         feedEpoch: this.#feed.feedEpoch,
         sequence: followed.shippedThrough,

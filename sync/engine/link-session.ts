@@ -57,12 +57,14 @@ export class LinkSession {
     this.#loops = [
       this.#repeat('export', () => this.#exporter.session(signal)),
       this.#repeat('tell', () => this.#control.tell(signal, ms => timer.sleep(ms, signal))),
-      this.#repeat('hear', () => this.#control.hear(signal, () => this.#heard())),
+      // Neither a request nor rows can be judged before the region's own service has said what it knows.
+      this.#repeat('hear', async () => {
+        while (!this.#knowsPeer() && !signal.aborted) await timer.sleep(SESSION_BACKOFF_MS.least, signal);
+        await this.#control.hear(signal, () => this.#heard());
+      }),
       this.#repeat('import', async () => {
-        // Control before rows: what was decided while this region was away comes first (A6). Nor can rows be judged before the
-        // region's own service has said what it knows.
-        while (!(this.#controlHeard && this.#knowsPeer()) && !signal.aborted)
-          await timer.sleep(SESSION_BACKOFF_MS.least, signal);
+        // Control before rows: what was decided while this region was away comes first (A6).
+        while (!this.#controlHeard && !signal.aborted) await timer.sleep(SESSION_BACKOFF_MS.least, signal);
         await this.#importer.session(signal);
       }),
     ];

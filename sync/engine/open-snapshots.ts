@@ -5,8 +5,11 @@ import type { OpenSnapshot } from '../ports/feed.ts';
 import { MAX_OPEN_SNAPSHOTS, SNAPSHOT_PATIENCE_MS } from './limits.ts';
 import type { GapReason } from './link-chain.ts';
 
-/** Sends a request for winners of these groups to the peer; may be repeated with the same id. */
-export type SnapshotRequester = (request: OpenSnapshot, reason: GapReason | 'operator') => Promise<void>;
+/**
+ * Sends a request for winners of these groups to the peer; may be repeated with the same id. `divergence`: rows are known to be missing,
+ * and no batch was missed just now.
+ */
+export type SnapshotRequester = (request: OpenSnapshot, reason: GapReason | 'divergence') => Promise<void>;
 
 /**
  * Snapshots that this region waits for. They stand in the stored cursor, so that a restart on either side does not forget them, and
@@ -99,7 +102,7 @@ export class OpenSnapshots {
       const groups = open.request.groups.filter(group => includes(permitted, group));
       if (groups.length === 0) continue;
       open.heardAtMs = nowMs;
-      await this.#parts.requestSnapshot({ ...open.request, groups }, 'gap');
+      await this.#parts.requestSnapshot({ ...open.request, groups }, 'divergence');
     }
   }
 }

@@ -53,6 +53,11 @@ export class SnapshotQueue {
     return this.#turns.length > 0;
   }
 
+  /** Whether a snapshot of the group is owed. */
+  owes(groupId: string): boolean {
+    return this.#turns.some(turn => turn.groupId === groupId);
+  }
+
   /** Puts a turn off, and behind the others. */
   defer(turn: SnapshotTurn, notBeforeMs: number): void {
     this.#turns = [...this.#turns.filter(other => other !== turn), turn];
