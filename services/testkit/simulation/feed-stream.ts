@@ -41,22 +41,19 @@ export interface RegionFeed {
 
 /** True where a subject of FEED belongs to the filter. */
 export function matchesFilter(subject: string, filter: LogFilter): boolean {
-  const parsed = parseFeedSubject(subject);
-  if (parsed === undefined) return false;
   switch (filter.kind) {
     case 'own':
-      return parsed.kind === 'own' && parsed.source === String(filter.slot);
+      return subject.endsWith(`.own.${filter.slot}`);
     case 'all-own':
-      return parsed.kind === 'own';
+      return subject.includes('.own.');
     case 'imports':
-      return parsed.kind === 'in';
+      return subject.includes('.in.');
   }
 }
 
 /** True where the subject was imported from `peer`. */
 export function isImportFrom(subject: string, peer: string): boolean {
-  const parsed = parseFeedSubject(subject);
-  return parsed?.kind === 'in' && parsed.source === peer;
+  return subject.endsWith(`.in.${peer}`);
 }
 
 /** What a change log works with. */

@@ -35,19 +35,21 @@ export class ProcessTime implements Clock, Timer {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.sleepUntil(ms, signal, () => undefined);
+  }
+
+  /** As `sleep`, and ends as soon as the function is called that `onWake` is given. */
+  sleepUntil(ms: number, signal: AbortSignal | undefined, onWake: (wake: () => void) => void): Promise<void> {
     if (signal?.aborted === true) return Promise.resolve();
     return new Promise(resolve => {
-      const cancel = this.#scheduler.after(ms, () => {
+      const done = (): void => {
+        cancel();
+        signal?.removeEventListener('abort', done);
         if (this.#alive) resolve();
-      });
-      signal?.addEventListener(
-        'abort',
-        () => {
-          cancel();
-          if (this.#alive) resolve();
-        },
-        { once: true },
-      );
+      };
+      const cancel = this.#scheduler.after(ms, done);
+      signal?.addEventListener('abort', done);
+      onWake(done);
     });
   }
 

@@ -96,8 +96,7 @@ class SimulatedTail implements FeedTail {
   }
 
   #matches(subject: string): boolean {
-    const parsed = parseFeedSubject(subject);
-    return parsed?.kind === 'own' && parsed.groupId === this.#groupId;
+    return subject.startsWith(`FEED.${this.#groupId}.`) && subject.includes('.own.');
   }
 }
 
@@ -128,10 +127,11 @@ export class SimulatedFeedSource implements FeedSource {
   }
 
   async arrival(waitMs: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    const wake = (): void => woken.abort();
-    this.#waiting.add(wake);
-    await this.#parts.time.sleep(waitMs, AbortSignal.any([signal, woken.signal]));
+    let wake = (): void => undefined;
+    await this.#parts.time.sleepUntil(waitMs, signal, given => {
+      wake = given;
+      this.#waiting.add(wake);
+    });
     this.#waiting.delete(wake);
   }
 }

@@ -24,9 +24,9 @@ class Inbox<T> {
 
   async next(waitMs: number, signal: AbortSignal): Promise<Received<T> | undefined> {
     if (this.#items.length === 0 && !signal.aborted) {
-      const woken = new AbortController();
-      this.#wake = () => woken.abort();
-      await this.#time.sleep(waitMs, AbortSignal.any([signal, woken.signal]));
+      await this.#time.sleepUntil(waitMs, signal, wake => {
+        this.#wake = wake;
+      });
       this.#wake = undefined;
     }
     return this.#items.shift();

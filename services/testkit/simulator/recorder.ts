@@ -1,6 +1,6 @@
 import { decodeLinkMessage, decodeLinkRows } from '@featuremesh/contracts/link-batch-codec';
 import { type ChunkRow, decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
-import { CURSOR_TOKEN, parseFeedSubject } from '@featuremesh/domain/subjects';
+import { CURSOR_TOKEN, OUT_LINK_SUBJECT, parseFeedSubject } from '@featuremesh/domain/subjects';
 import type {
   AcknowledgedRow,
   AnsweredRead,
@@ -74,12 +74,12 @@ export class Recorder {
       disk.held.onAppend(({ data }) => this.#restBatch(disk.id, 'HELD', data.bytes));
     }
     for (const link of mesh.links()) {
-      link.out.onAppend(({ seq, data, storedAtMs }) => {
-        const message = decodeLinkMessage(data);
-        if (!message.ok) throw new TypeError(`an exporter wrote what is no batch: ${message.problem.detail}`);
-        const rows = this.#restBatch(link.to, 'OUT', data);
-        const { from, to } = link;
-        this.outs.push({ from, to, seq, envelope: message.value.envelope, rows, atMs: storedAtMs });
+      link.out.onAppend(({ seq, subject, data, storedAtMs }) => {
+        // Progress and epochs hold no rows.
+        if (subject === OUT_LINK_SUBJECT) return;
+        const batch = this.#restBatch(link.to, 'OUT', data);
+        if (batch === undefined) throw new TypeError('an exporter wrote what is no batch');
+        this.outs.push({ from: link.from, to: link.to, seq, ...batch, atMs: storedAtMs });
       });
     }
   }
@@ -98,12 +98,18 @@ export class Recorder {
     return { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads, stored };
   }
 
-  #restBatch(region: string, place: 'OUT' | 'HELD', bytes: Uint8Array): readonly ChunkRow[] {
+  #restBatch(
+    region: string,
+    place: 'OUT' | 'HELD',
+    bytes: Uint8Array,
+  ): Pick<OutAppend, 'envelope' | 'rows'> | undefined {
     const message = decodeLinkMessage(bytes);
-    const rows = message.ok && message.value.body.length > 0 ? decodeLinkRows(message.value.body) : undefined;
-    const decoded = rows?.ok === true ? rows.value : [];
-    for (const { row } of decoded) this.#rest(region, place, row);
-    return decoded;
+    if (!message.ok) return undefined;
+    const { envelope, body } = message.value;
+    const decoded = body.length === 0 ? undefined : decodeLinkRows(body);
+    const rows = decoded?.ok === true ? decoded.value : [];
+    for (const { row } of rows) this.#rest(region, place, row);
+    return { envelope, rows };
   }
 
   #rest(region: string, place: Resting['place'], bytes: Uint8Array): void {

@@ -18,8 +18,8 @@ import { type WorkloadParts, Writer } from './workload.ts';
 const START_MS = Date.parse('2026-06-01T00:00:00Z');
 
 /** The mesh settles for this long before the workload begins, then writers write and things go wrong. */
-const SETTLE_MS = 3_000;
-const STORM_MS = 12_000;
+const SETTLE_MS = 1_500;
+const STORM_MS = 10_000;
 
 /** Longest that a mesh may take to be quiet after all is mended; a run that needs more has failed. */
 const MAX_CALM_MS = 150_000;
