@@ -107,3 +107,35 @@ test('a store counts as level only where it has applied the last shipped chunk o
     ]),
   ).toBe(true);
 });
+
+test('a rewound group is shipped from the start of the log again, also by the session after this one', async () => {
+  const { tails, cursors } = setUp([chunk(A, 1), chunk(A, 2), chunk(B, 3)]);
+  await tails.follow(exported(A, B));
+  const taken: FeedChunk[] = [];
+  for (let tail = tails.next(); tail !== undefined; tail = tails.next()) {
+    const one = tail.take();
+    if (one === undefined) continue;
+    taken.push(one);
+    tails.shipped(one.groupId, [one]);
+  }
+  expect(taken).toHaveLength(3);
+  await tails.rewind([A]);
+  // A cursor that was due is not stored over the rewound one.
+  await tails.saveCursors();
+  expect(cursors.get(A)).toEqual({ feedEpoch: '', sequence: 0 });
+  expect(cursors.get(B)).toEqual({ feedEpoch: 'e1', sequence: 3 });
+  await tails.follow(exported(A, B));
+  expect(tails.next()?.take()).toEqual(chunk(A, 1));
+});
+
+test('the cursor of a group stays while something of it is owed that a restart would forget', async () => {
+  const { tails, cursors } = setUp([chunk(A, 9)], 5);
+  await tails.follow(exported(A));
+  const one = tails.next()?.take();
+  if (one === undefined) throw new Error('nothing to ship');
+  tails.shipped(A, [one]);
+  await tails.saveCursors(groupId => groupId === A);
+  expect(cursors.get(A)).toBeUndefined();
+  await tails.saveCursors();
+  expect(cursors.get(A)).toEqual({ feedEpoch: 'e1', sequence: 9 });
+});
