@@ -1,3 +1,4 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { feedOwnSubject, parseFeedSubject } from '@featuremesh/domain/subjects';
 import type {
   AppendOutcome,
@@ -100,21 +101,19 @@ export class SimulatedChangeLog implements ChangeLog {
   }
 
   messageAt(sequence: number): Promise<LogMessage | undefined> {
-    return this.#parts.calls.ask(() => {
+    return this.#ask(() => {
       const message = this.#parts.feed.stream.get(sequence);
       return message === undefined ? undefined : toLogMessage(message);
     });
   }
 
   lastSequence(filter: LogFilter): Promise<number> {
-    return this.#parts.calls.ask(
-      () => this.#parts.feed.stream.last(subject => matchesFilter(subject, filter))?.seq ?? 0,
-    );
+    return this.#ask(() => this.#parts.feed.stream.last(subject => matchesFilter(subject, filter))?.seq ?? 0);
   }
 
   async *readFrom(after: number, filter: LogFilter): AsyncIterable<LogMessage> {
-    const { calls, feed } = this.#parts;
-    const found = await calls.ask(() => {
+    const { feed } = this.#parts;
+    const found = await this.#ask(() => {
       const messages: LogMessage[] = [];
       for (
         let message = feed.stream.next(after, subject => matchesFilter(subject, filter));
@@ -158,6 +157,15 @@ export class SimulatedChangeLog implements ChangeLog {
     signal.addEventListener('abort', () => this.#parts.feed.progressListeners.delete(whileAlive), {
       once: true,
     });
+  }
+
+  /** Rejects as the real adapter does. */
+  async #ask<T>(effect: () => T): Promise<T> {
+    try {
+      return await this.#parts.calls.ask(effect);
+    } catch (cause) {
+      throw new ProblemError(problem('LOG_UNAVAILABLE', 'the simulated log does not answer'), { cause });
+    }
   }
 
   /** Resolves at the next append that matches, or when the signal aborts. */
