@@ -1,4 +1,4 @@
-import { checkMaxAge, checkOrder } from './answers.ts';
+import { checkMaxAge, checkOrder, checkReadAfter } from './answers.ts';
 import { checkConvergence, checkDurability, checkWholeRows } from './convergence.ts';
 import type { Checker } from './evidence.ts';
 import { checkGaps, checkProgress, checkWatermarks } from './progress.ts';
@@ -15,4 +15,5 @@ export const CHECKERS: readonly Checker[] = [
   checkResidency,
   checkMaxAge,
   checkOrder,
+  checkReadAfter,
 ];

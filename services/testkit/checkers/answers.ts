@@ -1,4 +1,5 @@
 import type { AnsweredRead, Checker, Expectation, Violation } from './evidence.ts';
+import { bytesText, type NaiveRow, naiveOrder, naiveRow, rowIdentity } from './naive-row.ts';
 
 /** V1: a value that is called PRESENT was not older than the group's max age when the read began. */
 export const checkMaxAge: Checker = (evidence, expectation) =>
@@ -32,6 +33,49 @@ export const checkOrder: Checker = evidence =>
     });
     return wrong.map(what => ({ invariant: 'V3', what: `${read.region}: ${what}` }));
   });
+
+/** V6: a read that waited for a write and was answered sees, for each of its keys, that row or one that wins over it. */
+export const checkReadAfter: Checker = evidence => {
+  const rows = new Map<string, NaiveRow>();
+  const byKey = new Map<string, NaiveRow[]>();
+  for (const { imported, groupId, region, rows: logged } of evidence.feeds) {
+    if (imported !== undefined) continue;
+    for (const { key, row } of logged) {
+      const parsed = naiveRow(row);
+      const at = `${groupId} ${bytesText(key)}`;
+      rows.set(`${region} ${at} ${rowIdentity(row)}`, parsed);
+      byKey.set(at, [...(byKey.get(at) ?? []), parsed]);
+    }
+  }
+  return evidence.reads.flatMap(read => {
+    const { waitedFor, answer, ticket } = read;
+    if (waitedFor === undefined || answer.problem !== undefined) return [];
+    return waitedFor.rows.flatMap(({ keyName, key, identity }): Violation[] => {
+      const at = `${waitedFor.groupId} ${bytesText(key)}`;
+      const written = rows.get(`${waitedFor.region} ${at} ${identity}`);
+      const position = (ticket.keys['k'] ?? []).indexOf(keyName);
+      if (written === undefined || position < 0) return [];
+      const eventTime = answer.eventTimes?.[position] ?? null;
+      const greater = (byKey.get(at) ?? []).filter(row => naiveOrder(row, written) >= 0);
+      const fits = greater.some(row =>
+        eventTime === null ? row.deleted : row.eventTimeUs === microsOf(eventTime) && !row.deleted,
+      );
+      if (fits) return [];
+      return [
+        {
+          invariant: 'V6',
+          what: `${read.region} answered a read after ${waitedFor.position} without ${identity} of ${waitedFor.groupId}`,
+        },
+      ];
+    });
+  });
+};
+
+/** RFC 3339 in UTC with up to six digits of a second. */
+function microsOf(text: string): bigint {
+  const fraction = /\.(\d{1,6})Z$/.exec(text)?.[1] ?? '';
+  return BigInt(Date.parse(text.replace(/\.\d+Z$/, 'Z'))) * 1_000n + BigInt(fraction.padEnd(6, '0'));
+}
 
 /** The workload's `label` values begin with the key, up to the first bar. */
 function keyNamedBy(label: string): string {

@@ -47,6 +47,14 @@ export interface AcknowledgedRow {
   readonly atMs: number;
 }
 
+/** A write with the token that lets a later read wait for it, and what was acknowledged with it. */
+export interface PositionedWrite {
+  readonly region: string;
+  readonly groupId: string;
+  readonly position: string;
+  readonly rows: readonly { readonly keyName: string; readonly key: Uint8Array; readonly identity: string }[];
+}
+
 /** What an importer told its region, with both clocks. */
 export interface ProgressReport {
   readonly region: string;
@@ -82,6 +90,8 @@ export interface AnsweredRead {
   /** The region's clock just before and just after the read. */
   readonly beforeMs: number;
   readonly afterMs: number;
+  /** The write that the read waited for, if any. */
+  readonly waitedFor: PositionedWrite | undefined;
 }
 
 /** What a region's store held at the end. */

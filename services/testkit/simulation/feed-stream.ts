@@ -41,7 +41,7 @@ export interface RegionFeed {
 }
 
 /** True where a subject of FEED belongs to the filter. */
-export function matchesFilter(subject: string, filter: LogFilter): boolean {
+function matchesFilter(subject: string, filter: LogFilter): boolean {
   switch (filter.kind) {
     case 'own':
       return subject.endsWith(`.own.${filter.slot}`);

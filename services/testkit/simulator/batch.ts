@@ -20,7 +20,7 @@ export type BatchNews =
 const MAX_TOLD = 20;
 
 /** The seed of run `run`: the base itself where it names one run already. */
-export function seedOf({ base, runs }: Pick<Batch, 'base' | 'runs'>, run: number): string {
+function seedOf({ base, runs }: Pick<Batch, 'base' | 'runs'>, run: number): string {
   return runs === 1 && base.includes('/') ? base : `${base}/${run}`;
 }
 

@@ -22,6 +22,7 @@ export const PLANTED = {
   'ignores-policy': ['R1'],
   'ignores-max-age': ['V1'],
   'sorts-keys': ['V3'],
+  'claims-positions': ['V6'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** The name of a planted defect. */
@@ -50,6 +51,10 @@ export function hooksOf(defect: PlantedDefect | undefined): Hooks {
       return {
         reads: read => (ticket, caller) =>
           read({ ...ticket, includeStale: true }, caller).then(calledPresent),
+      };
+    case 'claims-positions':
+      return {
+        store: store => replaced(store, { appliedPosition: () => Promise.resolve(Number.MAX_SAFE_INTEGER) }),
       };
     case 'sorts-keys':
       return {

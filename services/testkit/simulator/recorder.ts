@@ -8,6 +8,7 @@ import type {
   FeedAppend,
   LagSample,
   OutAppend,
+  PositionedWrite,
   ProgressReport,
   Resting,
   StoredTable,
@@ -29,6 +30,8 @@ export class Recorder {
   readonly lags: LagSample[] = [];
   readonly watermarks: WatermarkMove[] = [];
   readonly reads: AnsweredRead[] = [];
+  /** Not judged by themselves: what readers may wait for. */
+  readonly positioned: PositionedWrite[] = [];
   readonly #watermarks = new Map<string, number>();
 
   constructor(scheduler: Scheduler) {

@@ -71,8 +71,11 @@ export async function runSimulation(options: RunOptions): Promise<RunResult> {
 }
 
 function summarise(evidence: Evidence, ranMs: number): string {
-  const { acknowledged, feeds, outs } = evidence;
-  return `${acknowledged.length} rows acknowledged, ${feeds.length} log messages, ${outs.length} batches, ${Math.round(ranMs / 1_000)} s`;
+  const { acknowledged, outs, resting } = evidence;
+  const snapshots = outs.filter(({ envelope }) => envelope.kind === 'snapshot').length;
+  const held = resting.filter(({ place }) => place === 'HELD').length;
+  const rows = `${acknowledged.length} rows acknowledged, ${held} of them held on their way`;
+  return `${rows}, ${outs.length} batches with ${snapshots} of snapshots, ${Math.round(ranMs / 1_000)} s`;
 }
 
 interface StageParts {

@@ -31,6 +31,7 @@ export interface WorkloadParts {
 
 interface DraftRow {
   readonly json: object;
+  readonly keyName: string;
   readonly key: Uint8Array;
   readonly identity: string;
 }
@@ -41,7 +42,7 @@ const KEY_ENCODER = new KeyEncoder([{ name: 'k', type: 'string' }]);
 export const KEY_NAMES: readonly string[] = Array.from({ length: KEYS }, (_, at) => `key-${at}`);
 
 /** The encoded key of a name. */
-export function encodedKey(name: string): Uint8Array {
+function encodedKey(name: string): Uint8Array {
   const encoded = KEY_ENCODER.encode({ k: name });
   if (!encoded.ok) throw new TypeError(encoded.problem.detail);
   return encoded.value;
@@ -142,6 +143,7 @@ export class Writer {
     };
     return {
       json,
+      keyName: name,
       key: encodedKey(name),
       identity: deleted ? `deleted@${createdUs}` : `#w${n}#`,
     };
@@ -159,8 +161,15 @@ export class Writer {
   #acknowledge(group: ExpectedGroup, rows: readonly DraftRow[], summary: WriteSummary): void {
     const refused = new Set(summary.rejected.map(({ index }) => index));
     const { recorder, scheduler } = this.#parts;
-    rows.forEach(({ key, identity }, at) => {
-      if (refused.has(at)) return;
+    const accepted = rows.filter((_, at) => !refused.has(at));
+    if (summary.position !== null)
+      recorder.positioned.push({
+        region: this.#region,
+        groupId: group.groupId,
+        position: summary.position,
+        rows: accepted,
+      });
+    for (const { key, identity } of accepted) {
       recorder.acknowledged.push({
         region: this.#region,
         groupId: group.groupId,
@@ -168,7 +177,7 @@ export class Writer {
         identity,
         atMs: scheduler.nowMs(),
       });
-    });
+    }
   }
 
   #sleep(ms: number): Promise<void> {
