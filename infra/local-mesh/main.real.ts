@@ -12,6 +12,14 @@ import { demoCommands } from './demo-commands.ts';
 
 const SLOW_MS = 240_000;
 const run = promisify(execFile);
+const AWAY_PROFILE = {
+  name: 'Written while Europe is away',
+  city: 'Away',
+  country: 'Nowhere',
+  latitude: 1.5,
+  longitude: 2.5,
+  place_vector: [1, 0, 0],
+};
 /** A path with a space, as users have them. */
 const dataDir = join(mkdtempSync(join(tmpdir(), 'fm local ')), 'mesh data');
 let launcher: ChildProcess | undefined;
@@ -61,6 +69,34 @@ function mesh(): MeshFile {
 
 function shell(command: string): Promise<{ stdout: string; stderr: string }> {
   return run('sh', ['-c', command], { cwd: installationRoot, maxBuffer: 16 * 1024 * 1024 });
+}
+
+interface ReadReply {
+  readonly results?: readonly {
+    readonly statuses?: readonly string[];
+    readonly columns?: readonly (readonly unknown[])[];
+  }[];
+}
+
+async function post(url: string, body: unknown): Promise<{ status: number; text: string }> {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, text: await answer.text() };
+}
+
+async function read(
+  gatewayUrl: string,
+  feature: string,
+  airport: string,
+): Promise<{ status: number; body: ReadReply }> {
+  const { status, text } = await post(`${gatewayUrl}/v1/online/read`, {
+    features: [feature],
+    keys: { airport },
+  });
+  return { status, body: JSON.parse(text) as ReadReply };
 }
 
 afterAll(async () => {
@@ -121,6 +157,41 @@ test(
 );
 
 test(
+  'V4, S9: a region killed with -9 costs only what lives solely there, while others read and write on',
+  async () => {
+    const [east, , europe] = mesh().regions;
+    if (east === undefined || europe === undefined) throw new Error('three regions');
+    let reading = true;
+    const answers: string[] = [];
+    const reads = (async () => {
+      while (reading) {
+        const { status, body } = await read(east.gatewayUrl, 'airport_profile:city', 'SEA');
+        answers.push(`${status} ${body.results?.[0]?.statuses?.[0]}`);
+      }
+    })();
+    await expect.poll(() => answers.length, { timeout: 20_000 }).toBeGreaterThan(20);
+    for (const line of processesNaming(join(dataDir, 'regions', europe.id))) {
+      process.kill(Number.parseInt(line, 10), 'SIGKILL');
+    }
+    const before = answers.length;
+    await expect.poll(() => answers.length, { timeout: 20_000 }).toBeGreaterThan(before + 200);
+    const slices = await post(`${east.gatewayUrl}/graphql`, {
+      query: '{ featureGroup(ref: "airport_profile") { slices { region rows } } }',
+    });
+    expect(slices.text).toContain('"REGION_UNAVAILABLE"');
+    expect(slices.text).not.toContain(new URL(europe.url).port);
+    const written = await post(`${east.url}/v1/groups/airport_profile/rows`, {
+      rows: [{ key: { airport: 'ZZ1' }, eventTime: '2026-01-01T00:00:00Z', features: AWAY_PROFILE }],
+    });
+    expect(JSON.parse(written.text)).toMatchObject({ accepted: 1, online: 'APPLIED' });
+    reading = false;
+    await reads;
+    expect(new Set(answers)).toEqual(new Set(['200 PRESENT']));
+  },
+  SLOW_MS,
+);
+
+test(
   'after kill -9 of the launcher the next start recovers by itself, keeps the data, and Ctrl-C leaves nothing behind',
   async () => {
     const before = mesh();
@@ -139,6 +210,16 @@ test(
     expect(await answer.json()).toMatchObject({
       results: [{ columns: [['Seattle']], statuses: ['PRESENT'] }],
     });
+    // What was written while Europe was away is there after it came back (S1, S9).
+    await expect
+      .poll(
+        async () => {
+          const { body } = await read(after.regions[2]?.gatewayUrl ?? '', 'airport_profile:city', 'ZZ1');
+          return body.results?.[0]?.columns?.[0]?.[0];
+        },
+        { timeout: 60_000 },
+      )
+      .toBe('Away');
     expect(await stop('SIGINT')).toBe(0);
     expect(processesNaming(dataDir)).toEqual([]);
     expect(existsSync(join(dataDir, 'mesh.json'))).toBe(false);
