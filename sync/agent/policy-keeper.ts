@@ -62,11 +62,13 @@ export class PolicyKeeper {
     let waited = 0;
     while (!signal.aborted) {
       try {
-        const state = await service.meshState(this.#state.revision, STATE_WAIT_MS);
+        // A service that was away may have come back with other peers configured: that is no revision of its registry.
+        const after = waited === 0 ? this.#state.revision : 0;
+        const state = await service.meshState(after, STATE_WAIT_MS);
+        const isNews = waited > 0 || state.revision !== this.#state.revision;
         waited = 0;
-        if (state.revision === this.#state.revision) continue;
         this.#state = state;
-        for (const wake of this.#news.splice(0)) wake();
+        if (isNews) for (const wake of this.#news.splice(0)) wake();
       } catch (error) {
         if (waited++ === 0) logger.info({ err: error }, 'waiting for the region service');
         await timer.sleep(STATE_PAUSE_MS, signal);
