@@ -187,6 +187,7 @@ export class Exporter {
     if (Math.abs(nowMs - this.#trimmedAtMs) >= TRIM_INTERVAL_MS) {
       this.#trimmedAtMs = nowMs;
       await out.trim();
+      await this.#tails.audit();
       // An overrun is not asked for again by anyone: until its snapshot is out, a restart must find it again.
       await this.#tails.saveCursors(groupId => this.snapshots.owes(groupId));
     }
@@ -279,7 +280,7 @@ export class Exporter {
     if (this.#parts.policy() !== followed) return;
     const nowMs = this.#parts.clock.nowMs();
     if (Math.abs(nowMs - this.#progressAtMs) < PROGRESS_INTERVAL_MS) return;
-    if (this.snapshots.isOwing() || !(await this.#tails.drained())) return;
+    if (this.snapshots.isOwing() || !(await this.#tails.audit())) return;
     this.#progressAtMs = nowMs;
     await this.#publish({ kind: 'progress', sentAtMs: nowMs }, []);
   }

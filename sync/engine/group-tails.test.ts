@@ -16,11 +16,12 @@ const chunk = (groupId: string, sequence: number, appender = 0): FeedChunk => ({
 });
 
 /** A log of chunks and stored cursors, in memory. */
-function setUp(log: FeedChunk[], firstSequence = 1) {
+function setUp(log: FeedChunk[], first = 1) {
+  const bounds = { first, last: log.at(-1)?.sequence ?? first - 1 };
   const cursors = new Map<string, ShipCursor>();
   const feed: FeedSource = {
     feedEpoch: 'e1',
-    firstSequence: async () => firstSequence,
+    bounds: async () => ({ ...bounds }),
     arrival: async () => undefined,
     tail: async (groupId, after) => {
       const rest = log.filter(one => one.groupId === groupId && one.sequence > after);
@@ -38,7 +39,7 @@ function setUp(log: FeedChunk[], firstSequence = 1) {
       cursors.set(groupId, cursor);
     },
   };
-  return { cursors, tails: new GroupTails(feed, out as LinkOut) };
+  return { cursors, bounds, tails: new GroupTails(feed, out as LinkOut) };
 }
 
 test('groups take turns, so that a backlog of one does not keep the other waiting', async () => {
@@ -49,7 +50,7 @@ test('groups take turns, so that a backlog of one does not keep the other waitin
     order.push(tail.take()?.groupId ?? '');
   expect(order.indexOf(B)).toBeLessThanOrEqual(1);
   expect(order).toHaveLength(4);
-  expect(await tails.drained()).toBe(true);
+  expect(await tails.audit()).toBe(true);
 });
 
 test('a cursor covers what was shipped, and a session goes on behind it', async () => {
@@ -134,8 +135,44 @@ test('the cursor of a group stays while something of it is owed that a restart w
   const one = tails.next()?.take();
   if (one === undefined) throw new Error('nothing to ship');
   tails.shipped(A, [one]);
+  expect(tails.overrun()).toMatchObject([{ groupId: A }]);
   await tails.saveCursors(groupId => groupId === A);
   expect(cursors.get(A)).toBeUndefined();
   await tails.saveCursors();
   expect(cursors.get(A)).toEqual({ feedEpoch: 'e1', sequence: 9 });
+});
+
+test('chunks that the log forgot while nobody read them are noticed, though the tail shows no hole', async () => {
+  const { tails, cursors, bounds } = setUp([chunk(A, 1), chunk(A, 9)]);
+  await tails.follow(exported(A));
+  expect(await tails.audit()).toBe(false);
+  // Chunks 2 to 8 go by age before the tail has read them: what it gives next looks like the next one.
+  bounds.first = 9;
+  for (let tail = tails.next(); tail !== undefined; tail = tails.next()) {
+    const one = tail.take();
+    if (one !== undefined) tails.shipped(A, [one]);
+  }
+  expect(await tails.audit()).toBe(false);
+  await tails.saveCursors();
+  expect(cursors.get(A)).toBeUndefined();
+  expect(tails.overrun()).toMatchObject([{ groupId: A }]);
+  expect(await tails.audit()).toBe(true);
+  await tails.saveCursors();
+  expect(cursors.get(A)).toEqual({ feedEpoch: 'e1', sequence: 9 });
+});
+
+test('a group without news owes no snapshot, however far the log moves on', async () => {
+  const { tails, bounds } = setUp([chunk(A, 1)]);
+  await tails.follow(exported(A));
+  const one = tails.next()?.take();
+  if (one === undefined) throw new Error('nothing to ship');
+  tails.shipped(A, [one]);
+  expect(await tails.audit()).toBe(true);
+  for (let turn = 1; turn <= 5; turn++) {
+    // What others wrote comes and goes; the log keeps what came since the audit before the last one.
+    bounds.first = Math.max(1, bounds.last - 100);
+    bounds.last += 100;
+    expect(await tails.audit()).toBe(true);
+  }
+  expect(tails.overrun()).toEqual([]);
 });

@@ -10,6 +10,8 @@ interface Followed {
   readonly shippedBy: Map<number, number>;
   shippedThrough: number;
   savedThrough: number;
+  /** Every chunk up to here was taken, or a snapshot of the group is due that holds it. */
+  soundThrough: number;
 }
 
 /**
@@ -22,6 +24,9 @@ export class GroupTails {
   readonly #followed = new Map<string, Followed>();
   readonly #rewound = new Set<string>();
   #overrun: { groupId: string; version: number }[] = [];
+  #exports: readonly ExportedVersion[] = [];
+  /** Last sequence of the log as of the last audit. */
+  #logLast = 0;
   #turn = 0;
 
   constructor(feed: FeedSource, out: LinkOut) {
@@ -31,6 +36,7 @@ export class GroupTails {
 
   /** Follows exactly the groups of these versions from now on; returns the groups that are no longer exported. */
   async follow(exports: readonly ExportedVersion[]): Promise<readonly string[]> {
+    this.#exports = exports;
     const wanted = new Set(exports.map(({ groupId }) => groupId));
     const left = [...this.#followed.keys()].filter(groupId => !wanted.has(groupId));
     for (const groupId of left) {
@@ -44,13 +50,13 @@ export class GroupTails {
       this.#rewound.delete(groupId);
     }
     const fresh = [...wanted].filter(groupId => !this.#followed.has(groupId));
-    if (fresh.length > 0) await this.#begin(fresh, exports);
+    if (fresh.length > 0) await this.#begin(fresh);
     return left;
   }
 
-  async #begin(groups: readonly string[], exports: readonly ExportedVersion[]): Promise<void> {
+  async #begin(groups: readonly string[]): Promise<void> {
     const cursors = await this.#out.cursors();
-    const firstHeld = await this.#feed.firstSequence();
+    const { first: firstHeld } = await this.#feed.bounds();
     for (const groupId of groups) {
       const saved = cursors.get(groupId);
       const through = saved?.feedEpoch === this.#feed.feedEpoch ? saved.sequence : 0;
@@ -61,10 +67,9 @@ export class GroupTails {
         shippedBy: new Map(),
         shippedThrough: through,
         savedThrough: through,
+        soundThrough: Math.max(through, firstHeld - 1),
       });
-      // What the log no longer holds can only come from the store (A2, retention).
-      if (firstHeld > through + 1)
-        this.#overrun.push(...exports.filter(version => version.groupId === groupId));
+      if (firstHeld > through + 1) this.#overran(groupId);
     }
   }
 
@@ -118,19 +123,36 @@ export class GroupTails {
     return reached && Math.max(0, ...applied.values()) >= followed.restored;
   }
 
-  /** True where no followed group has an own chunk that is not in OUT, as of the call. */
-  async drained(): Promise<boolean> {
-    for (const { tail } of this.#followed.values()) {
-      if (!(await tail.drained())) return false;
+  /**
+   * Looks whether the log forgot chunks that were not taken yet, which its tails cannot see, and notes such groups as overrun. True where
+   * none is, and no followed group had an own chunk that was not taken, as of the call. Cursors may be stored behind it.
+   */
+  async audit(): Promise<boolean> {
+    const earlierLast = this.#logLast;
+    const atEnd = new Set<string>();
+    for (const [groupId, { tail }] of this.#followed) if (await tail.drained()) atEnd.add(groupId);
+    const { first, last } = await this.#feed.bounds();
+    for (const [groupId, followed] of this.#followed) {
+      if (first > followed.soundThrough + 1) this.#overran(groupId);
+      const read = Math.max(followed.shippedThrough, atEnd.has(groupId) ? earlierLast : 0);
+      followed.soundThrough = Math.max(followed.soundThrough, read, first - 1);
     }
-    return true;
+    this.#logLast = last;
+    return atEnd.size === this.#followed.size && this.#overrun.length === 0;
   }
 
-  /** Stores the cursors that moved, except of groups of which something is still `owed` that only this process knows of. */
+  /** What the log no longer holds can only come from the store (A2, retention). */
+  #overran(groupId: string): void {
+    if (this.#overrun.some(version => version.groupId === groupId)) return;
+    this.#overrun.push(...this.#exports.filter(version => version.groupId === groupId));
+  }
+
+  /** Stores the cursors that moved, after an audit, except of groups of which something is still `owed` that only this process knows of. */
   async saveCursors(owed: (groupId: string) => boolean = () => false): Promise<void> {
     for (const [groupId, followed] of this.#followed) {
       if (followed.shippedThrough === followed.savedThrough) continue;
-      if (owed(groupId) || this.#rewound.has(groupId)) continue;
+      const isOverrun = this.#overrun.some(version => version.groupId === groupId);
+      if (isOverrun || owed(groupId) || this.#rewound.has(groupId)) continue;
       await this.#out.saveCursor(groupId, {
         feedEpoch: this.#feed.feedEpoch,
         sequence: followed.shippedThrough,

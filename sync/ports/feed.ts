@@ -25,8 +25,8 @@ export interface FeedSource {
   readonly feedEpoch: string;
   /** Own chunks of the group above `after`. */
   tail(groupId: string, after: number): Promise<FeedTail>;
-  /** First sequence that the log still holds; 1 on a new log. */
-  firstSequence(): Promise<number>;
+  /** First sequence that the log still holds, last + 1 where it holds nothing, and the last one ever stored; 1 and 0 on a new log. */
+  bounds(): Promise<{ readonly first: number; readonly last: number }>;
   /** Resolves when a chunk arrives in any tail of this source, or after `waitMs`, or when the signal aborts. */
   arrival(waitMs: number, signal: AbortSignal): Promise<void>;
 }

@@ -122,8 +122,9 @@ export class SimulatedFeedSource implements FeedSource {
     return tail;
   }
 
-  firstSequence(): Promise<number> {
-    return this.#parts.calls.ask(() => this.#parts.feed.stream.firstSeq);
+  bounds(): Promise<{ first: number; last: number }> {
+    const { stream } = this.#parts.feed;
+    return this.#parts.calls.ask(() => ({ first: stream.firstSeq, last: stream.lastSeq }));
   }
 
   async arrival(waitMs: number, signal: AbortSignal): Promise<void> {

@@ -9,6 +9,9 @@ import type { RegionDisk } from './region-disk.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { ServiceProcess } from './service-process.ts';
 
+/** Rows of a snapshot's page: few, so that a snapshot has several and any of them can be lost. */
+const PAGE_ROWS = 3;
+
 /** What the internal API of a region is made of. */
 export interface RegionServiceParts {
   readonly scheduler: Scheduler;
@@ -70,7 +73,8 @@ export class SimulatedRegionService implements RegionService {
     after?: string;
     limit: number;
   }): Promise<SnapshotPage> {
-    const { groupId, version, after, limit } = request;
+    const { groupId, version, after } = request;
+    const limit = Math.min(request.limit, PAGE_ROWS);
     return this.#call(async ({ tables, store }) => {
       const table = tables.tableFor(groupId, version);
       if (table === undefined)

@@ -127,7 +127,7 @@ function optimistic(write: IngestService['write']): IngestService['write'] {
 function eager(source: FeedSource): FeedSource {
   return {
     feedEpoch: source.feedEpoch,
-    firstSequence: () => source.firstSequence(),
+    bounds: () => source.bounds(),
     arrival: (waitMs, signal) => source.arrival(waitMs, signal),
     tail: async (groupId, after): Promise<FeedTail> => {
       const tail = await source.tail(groupId, after);

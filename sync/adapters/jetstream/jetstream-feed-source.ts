@@ -78,10 +78,10 @@ export class JetStreamFeedSource implements FeedSource {
     return tail;
   }
 
-  async firstSequence(): Promise<number> {
+  async bounds(): Promise<{ first: number; last: number }> {
     const { state } = await this.#manager.streams.info(FEED_STREAM);
     // A log that was trimmed to nothing goes on behind its last sequence.
-    return state.messages === 0 ? state.last_seq + 1 : state.first_seq;
+    return { first: state.messages === 0 ? state.last_seq + 1 : state.first_seq, last: state.last_seq };
   }
 
   async arrival(waitMs: number, signal: AbortSignal): Promise<void> {
