@@ -119,7 +119,10 @@ export class OwnApplier {
       this.#mode.tail = sequence;
     } else if (this.#storeFailing) return 'PENDING';
     try {
-      await store.apply({ ...step, lease, ...(watermark === undefined ? {} : { watermark }) });
+      // A position says that everything before it is readable too (V6): claimed only in the order of the log.
+      await store.apply(
+        watermark === undefined ? { ...step, positions: [], lease } : { ...step, watermark, lease },
+      );
       return 'APPLIED';
     } catch (error) {
       if (isStaleLease(error)) this.#options.onFenced();

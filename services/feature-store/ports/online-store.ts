@@ -32,7 +32,10 @@ export interface ApplyStep {
    * stored one is exactly that, so that steps issued one behind the other cannot pass one that failed; the rows are applied either way.
    */
   readonly watermark?: { readonly name: string; readonly sequence: number; readonly after?: number };
-  /** Where the rows come from, for reads `after` a position: (origin, feed epoch, group, appender) → sequence. */
+  /**
+   * Where the rows come from, for reads `after` a position: (origin, feed epoch, group, appender) → sequence. Not claimed where the
+   * step's watermark has to wait for a step before it, whose rows may be missing (V6).
+   */
   readonly positions?: readonly Position[];
   readonly idempotency?: IdempotencyRecord;
   /** Refuses the whole step (STALE_LEASE) where the named lease has another epoch. */

@@ -261,6 +261,26 @@ function stepTests(store: Store, subject: () => OnlineStoreSubject): void {
     expect(await store().watermark('own.0')).toBe(9);
   });
 
+  test('V6: a step behind one that is missing claims no position, though its rows are applied', async () => {
+    const step = (sequence: number, after: number): ApplyStep => ({
+      table: TABLE,
+      rows: [stored(`k${sequence}`, testRow({ eventTimeUs: 1n }))],
+      watermark: { name: 'own.0', sequence, after },
+      positions: [position(sequence)],
+    });
+    await store().apply(step(2, 0));
+    await store().apply(step(9, 5));
+    expect(await store().appliedPosition(position(0))).toBe(2);
+    expect(await store().countRows(TABLE)).toBe(2);
+    await store().apply(step(5, 2));
+    expect(await store().appliedPosition(position(0))).toBe(5);
+    await store().apply(step(9, 5));
+    expect(await store().appliedPosition(position(0))).toBe(9);
+    // Seen again after the watermark has passed it, a step claims what it always did.
+    await store().apply({ ...step(5, 2), positions: [position(5, { appender: 1 })] });
+    expect(await store().appliedPosition(position(0, { appender: 1 }))).toBe(5);
+  });
+
   test('positions are kept per origin, log, group and appender, and only rise', async () => {
     const mine = [position(5), position(9, { appender: 1 }), position(4, { origin: EU, feedEpoch: 'x7' })];
     await store().apply({ table: TABLE, rows: [], positions: mine });

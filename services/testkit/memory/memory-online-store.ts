@@ -77,8 +77,8 @@ export class MemoryOnlineStore implements OnlineStore, StampBounds {
       rows?.set(id, { key: key.slice(), row: row.slice() });
       applied += 1;
     }
-    this.#move(step.watermark);
-    for (const position of step.positions ?? []) {
+    const moved = this.#move(step.watermark);
+    for (const position of moved ? (step.positions ?? []) : []) {
       const id = positionId(position);
       if (position.sequence > (this.#state.positions.get(id)?.sequence ?? 0))
         this.#state.positions.set(id, position);
@@ -176,12 +176,15 @@ export class MemoryOnlineStore implements OnlineStore, StampBounds {
     this.#closed = true;
   }
 
-  #move(watermark: ApplyStep['watermark']): void {
-    if (watermark === undefined) return;
+  /** False where the watermark has to wait for a step before this one. */
+  #move(watermark: ApplyStep['watermark']): boolean {
+    if (watermark === undefined) return true;
     const { name, sequence, after } = watermark;
     const stored = this.#state.watermarks.get(name) ?? 0;
-    if (sequence > stored && (after === undefined || after === stored))
-      this.#state.watermarks.set(name, sequence);
+    if (sequence <= stored) return true;
+    if (after !== undefined && after !== stored) return false;
+    this.#state.watermarks.set(name, sequence);
+    return true;
   }
 
   #table(table: TableRef): MemoryTable {

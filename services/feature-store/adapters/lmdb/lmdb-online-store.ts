@@ -247,19 +247,26 @@ export class LmdbOnlineStore implements OnlineStore, StampBounds {
       table?.putSync(key, row as Buffer);
       applied += 1;
     }
-    if (step.watermark !== undefined) {
-      const { name, sequence, after } = step.watermark;
-      const stored = parseCount(this.#meta.get(`watermark/${name}`));
-      if (sequence > stored && (after === undefined || after === stored))
-        this.#meta.putSync(`watermark/${name}`, sequence);
-    }
-    for (const position of step.positions ?? []) {
-      const key = positionKey(position);
-      if (position.sequence > parseCount(this.#positions.get(key)))
-        this.#positions.putSync(key, position.sequence);
+    if (this.#move(step.watermark)) {
+      for (const position of step.positions ?? []) {
+        const key = positionKey(position);
+        if (position.sequence > parseCount(this.#positions.get(key)))
+          this.#positions.putSync(key, position.sequence);
+      }
     }
     if (step.idempotency !== undefined) this.#remember(step.idempotency);
     return { applied, older: step.rows.length - applied };
+  }
+
+  /** False where the watermark has to wait for a step before this one. */
+  #move(watermark: ApplyStep['watermark']): boolean {
+    if (watermark === undefined) return true;
+    const { name, sequence, after } = watermark;
+    const stored = parseCount(this.#meta.get(`watermark/${name}`));
+    if (sequence <= stored) return true;
+    if (after !== undefined && after !== stored) return false;
+    this.#meta.putSync(`watermark/${name}`, sequence);
+    return true;
   }
 
   /** The first record of an id stays. */
