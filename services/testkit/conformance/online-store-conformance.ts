@@ -49,6 +49,7 @@ export function onlineStoreConformance(name: string, open: () => Promise<OnlineS
     rowTests(current);
     orderTests(current);
     tableTests(current, () => subject);
+    watermarkTests(current);
     stepTests(current, () => subject);
     idempotencyTests(current, () => subject);
     leaseTests(current, () => subject);
@@ -228,16 +229,19 @@ function tableTests(store: Store, subject: () => OnlineStoreSubject): void {
   });
 }
 
-function stepTests(store: Store, subject: () => OnlineStoreSubject): void {
-  const position = (sequence: number, more: Partial<Position> = {}): Position => ({
-    origin: US,
-    feedEpoch: 'e1',
-    groupId: GROUP,
-    appender: 0,
-    sequence,
-    ...more,
-  });
+const position = (sequence: number, more: Partial<Position> = {}): Position => ({
+  ...{ origin: US, feedEpoch: 'e1', groupId: GROUP, appender: 0, sequence },
+  ...more,
+});
 
+const chained = (sequence: number, after: number): ApplyStep => ({
+  table: TABLE,
+  rows: [stored(`k${sequence}`, testRow({ eventTimeUs: 1n }))],
+  watermark: { name: 'own.0', sequence, after },
+  positions: [position(sequence)],
+});
+
+function watermarkTests(store: Store): void {
   test('S7: a watermark never goes back', async () => {
     const move = (sequence: number): Promise<unknown> =>
       store().apply({ table: TABLE, rows: [], watermark: { name: 'own.0', sequence } });
@@ -248,11 +252,7 @@ function stepTests(store: Store, subject: () => OnlineStoreSubject): void {
   });
 
   test('a chained watermark does not pass a step that is missing, whose rows are applied by the others', async () => {
-    const step = (sequence: number, after: number): ApplyStep => ({
-      table: TABLE,
-      rows: [stored(`k${sequence}`, testRow({ eventTimeUs: 1n }))],
-      watermark: { name: 'own.0', sequence, after },
-    });
+    const step = chained;
     await Promise.all([store().apply(step(2, 0)), store().apply(step(9, 5)), store().apply(step(12, 9))]);
     expect(await store().watermark('own.0')).toBe(2);
     expect(await store().countRows(TABLE)).toBe(3);
@@ -262,12 +262,7 @@ function stepTests(store: Store, subject: () => OnlineStoreSubject): void {
   });
 
   test('V6: a step behind one that is missing claims no position, though its rows are applied', async () => {
-    const step = (sequence: number, after: number): ApplyStep => ({
-      table: TABLE,
-      rows: [stored(`k${sequence}`, testRow({ eventTimeUs: 1n }))],
-      watermark: { name: 'own.0', sequence, after },
-      positions: [position(sequence)],
-    });
+    const step = chained;
     await store().apply(step(2, 0));
     await store().apply(step(9, 5));
     expect(await store().appliedPosition(position(0))).toBe(2);
@@ -280,7 +275,9 @@ function stepTests(store: Store, subject: () => OnlineStoreSubject): void {
     await store().apply({ ...step(5, 2), positions: [position(5, { appender: 1 })] });
     expect(await store().appliedPosition(position(0, { appender: 1 }))).toBe(5);
   });
+}
 
+function stepTests(store: Store, subject: () => OnlineStoreSubject): void {
   test('positions are kept per origin, log, group and appender, and only rise', async () => {
     const mine = [position(5), position(9, { appender: 1 }), position(4, { origin: EU, feedEpoch: 'x7' })];
     await store().apply({ table: TABLE, rows: [], positions: mine });
