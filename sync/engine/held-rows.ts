@@ -1,5 +1,6 @@
 import { decodeLinkMessage } from '@featuremesh/contracts/link-batch-codec';
-import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import type { LinkEnvelope } from '@featuremesh/contracts/link-envelope';
+import { type ChunkRow, encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import type { ImportAppend } from '../ports/feed.ts';
 import { type ImporterParts, judgeRows } from './importer.ts';
 import { MAX_HELD_PER_PASS } from './limits.ts';
@@ -8,6 +9,8 @@ import { MAX_HELD_PER_PASS } from './limits.ts';
 export interface HeldOutcomes {
   /** Stores what is released with the importer's present cursor. */
   readonly store: (message: Omit<ImportAppend, 'peer' | 'cursor' | 'expectedSequence'>) => Promise<void>;
+  /** Rows of this batch are applied by now; others of its group may still be held, so that it claims nothing by itself (V6). */
+  readonly released: (envelope: LinkEnvelope) => void;
   /** Policy refuses the rows by now: they are removed, and missing where it permits them later. */
   readonly refused: (group: { groupId: string; version: number }) => void;
 }
@@ -18,7 +21,7 @@ export interface HeldOutcomes {
  */
 export async function releaseHeld(
   parts: ImporterParts,
-  { store, refused }: HeldOutcomes,
+  { store, released, refused }: HeldOutcomes,
 ): Promise<{ remaining: number; releasedRows: number }> {
   const entries = await parts.sink.held(parts.peer, MAX_HELD_PER_PASS);
   let remaining = 0;
@@ -37,21 +40,25 @@ export async function releaseHeld(
       remaining++;
       continue;
     }
-    if (verdict.kind === 'append' && verdict.rows.length > 0) {
-      await store({
-        rows: { groupId: envelope.groupId, version: envelope.version, body: encodeFeedChunk(verdict.rows) },
-        origin: envelope.origin,
-        feedEpoch: envelope.feedEpoch,
-        appenders: Object.fromEntries(
-          Object.entries(envelope.appenders).map(([slot, [, last]]) => [slot, last]),
-        ),
-        watermarks: envelope.snapshot?.watermarks ?? [],
-        sentAtMs: envelope.sentAtMs,
-      });
+    if (verdict.kind === 'append') {
+      released(envelope);
+      if (verdict.rows.length > 0) await store(rowsAlone(envelope, verdict.rows));
       releasedRows += verdict.rows.length;
     }
     if (verdict.kind === 'refuse') refused({ groupId: envelope.groupId, version: envelope.version });
     await entry.release();
   }
   return { remaining, releasedRows };
+}
+
+function rowsAlone(envelope: LinkEnvelope, rows: readonly ChunkRow[]): Parameters<HeldOutcomes['store']>[0] {
+  const { groupId, version, origin, feedEpoch, sentAtMs } = envelope;
+  return {
+    rows: { groupId, version, body: encodeFeedChunk(rows) },
+    origin,
+    feedEpoch,
+    appenders: {},
+    watermarks: [],
+    sentAtMs,
+  };
 }

@@ -226,21 +226,21 @@ export class Importer {
         : { rows: { groupId: envelope.groupId, version: envelope.version, body: encodeFeedChunk(rows) } }),
       origin: envelope.origin,
       feedEpoch: envelope.feedEpoch,
-      appenders: this.#covered(envelope),
-      watermarks: envelope.snapshot?.watermarks ?? [],
+      ...this.#covered(envelope),
       sentAtMs: envelope.sentAtMs,
     });
     this.#importedRows += rows?.length ?? 0;
     received.ack();
   }
 
-  /** What a batch may claim to cover: nothing while rows before it are missing here. */
-  #covered(envelope: LinkMessage['envelope']): Readonly<Record<string, number>> {
+  /** What a batch may claim to cover: nothing while rows before it, or other pages of its snapshot, are missing here. */
+  #covered(envelope: LinkMessage['envelope']): Pick<ImportAppend, 'appenders' | 'watermarks'> {
     if (envelope.groupId !== '' && !this.#isComplete(envelope.groupId)) {
       this.#withheld.note(envelope);
-      return {};
+      return { appenders: {}, watermarks: [] };
     }
-    return Object.fromEntries(Object.entries(envelope.appenders).map(([slot, [, last]]) => [slot, last]));
+    const covered = Object.entries(envelope.appenders).map(([slot, [, last]]) => [slot, last]);
+    return { appenders: Object.fromEntries(covered), watermarks: envelope.snapshot?.watermarks ?? [] };
   }
 
   async #judge(
@@ -259,6 +259,8 @@ export class Importer {
         return undefined;
       case 'hold':
         await this.#hold(received, message.envelope, verdict.reason);
+        // Nobody mends poison here: its rows have to come again.
+        if (verdict.reason === 'poison') this.#missed(message.envelope);
         return undefined;
     }
   }
@@ -352,6 +354,7 @@ export class Importer {
     this.#heldAtMs = nowMs;
     const outcome = await releaseHeld(this.#parts, {
       store: message => this.#store(this.#cursor.position ?? position, message),
+      released: envelope => this.#withheld.note(envelope),
       refused: group => this.#missed(group),
     });
     this.#held = outcome.remaining;

@@ -9,14 +9,25 @@ import type { Position } from '@featuremesh/domain/position';
 export class WithheldPositions {
   readonly #positions = new Map<string, Position>();
 
-  /** Keeps what a batch covers, the greatest per appender. */
-  note(envelope: Pick<LinkEnvelope, 'origin' | 'feedEpoch' | 'groupId' | 'appenders'>): void {
+  /** Keeps what a batch covers, or a finished snapshot says to be reached. */
+  note(envelope: Pick<LinkEnvelope, 'origin' | 'feedEpoch' | 'groupId' | 'appenders' | 'snapshot'>): void {
     const { origin, feedEpoch, groupId } = envelope;
-    for (const [slot, [, sequence]] of Object.entries(envelope.appenders)) {
-      const key = `${origin} ${feedEpoch} ${groupId} ${slot}`;
+    const covered = Object.entries(envelope.appenders).map(([slot, [, sequence]]) => ({
+      origin,
+      feedEpoch,
+      groupId,
+      appender: Number(slot),
+      sequence,
+    }));
+    this.#keep([...covered, ...(envelope.snapshot?.watermarks ?? [])]);
+  }
+
+  /** Keeps positions, the greatest per appender. */
+  #keep(positions: readonly Position[]): void {
+    for (const position of positions) {
+      const key = `${position.origin} ${position.feedEpoch} ${position.groupId} ${position.appender}`;
       const known = this.#positions.get(key);
-      if (known !== undefined && known.sequence >= sequence) continue;
-      this.#positions.set(key, { origin, feedEpoch, groupId, appender: Number(slot), sequence });
+      if (known === undefined || known.sequence < position.sequence) this.#positions.set(key, position);
     }
   }
 

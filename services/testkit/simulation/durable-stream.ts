@@ -74,6 +74,12 @@ export class DurableStream<T> {
     return undefined;
   }
 
+  /** Changes what is stored, as a bad disk or wire does. */
+  corrupt(seq: number, change: (data: T) => T): void {
+    const message = this.#messages.get(seq);
+    if (message !== undefined) this.#messages.set(seq, { ...message, data: change(message.data) });
+  }
+
   remove(seq: number): void {
     this.#messages.delete(seq);
   }

@@ -39,7 +39,9 @@ export async function awaitQuiet(parts: QuietParts): Promise<string | undefined>
 function firstMissing({ mesh, recorder }: QuietParts, sinceMs: number): string | undefined {
   for (const [id, { disk }] of mesh.regions) {
     const { feed, held, store } = disk;
-    if (held.size > 0) return `${id} holds ${held.size} batches`;
+    // Poison stays for a person.
+    const waiting = held.messages().filter(({ data }) => data.reason !== 'poison').length;
+    if (waiting > 0) return `${id} holds ${waiting} batches`;
     const applied = (name: string): number => store.watermarks.get(`${name}@${feed.feedEpoch}`) ?? 0;
     for (const { seq, subject } of feed.stream.messages()) {
       const [, , , kind, source = ''] = subject.split('.');

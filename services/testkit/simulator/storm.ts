@@ -1,4 +1,6 @@
+import { decodeLinkMessage } from '@featuremesh/contracts/link-batch-codec';
 import type { SeededRandom } from '@featuremesh/runtime/random';
+import type { LinkStreams } from '../simulation/link-streams.ts';
 import type { Scheduler } from '../simulation/scheduler.ts';
 import type { SimulatedMesh } from '../simulation/simulated-mesh.ts';
 
@@ -71,14 +73,41 @@ const stopStore: Trouble = ({ mesh, scheduler, random, note }) => {
 
 /** A batch that the peer has not acknowledged is gone from the exporter's disk. */
 const loseBatch: Trouble = ({ mesh, random, note }) => {
-  const links = mesh.links().filter(({ out, outDurable }) => outDurable.ackFloor < out.lastSeq);
-  const link = links[random.int(Math.max(1, links.length))];
-  if (link === undefined) return;
-  const { ackFloor } = link.outDurable;
-  const seq = ackFloor + 1 + random.int(link.out.lastSeq - ackFloor);
+  const found = unacknowledged(mesh, random);
+  if (found === undefined) return;
+  const { link, seq } = found;
   note(`lose batch ${seq} of ${link.from} -> ${link.to}`);
   link.out.remove(seq);
 };
+
+/** Rows of a batch, or the end of one without rows, are no longer what they were. */
+const corruptBatch: Trouble = ({ mesh, random, note }) => {
+  const found = unacknowledged(mesh, random);
+  if (found === undefined) return;
+  const { link, seq } = found;
+  note(`corrupt batch ${seq} of ${link.from} -> ${link.to}`);
+  const draw = random.float();
+  link.out.corrupt(seq, data => {
+    const message = decodeLinkMessage(data);
+    const bodyBytes = message.ok ? message.value.body.length : 0;
+    if (bodyBytes === 0) return data.slice(0, Math.floor(data.length * draw));
+    const changed = data.slice();
+    const at = data.length - bodyBytes + Math.floor(bodyBytes * draw);
+    changed[at] = (changed[at] ?? 0) ^ 0x41;
+    return changed;
+  });
+};
+
+function unacknowledged(
+  mesh: SimulatedMesh,
+  random: SeededRandom,
+): { readonly link: LinkStreams; readonly seq: number } | undefined {
+  const links = mesh.links().filter(({ out, outDurable }) => outDurable.ackFloor < out.lastSeq);
+  const link = links[random.int(Math.max(1, links.length))];
+  if (link === undefined) return undefined;
+  const { ackFloor } = link.outDurable;
+  return { link, seq: ackFloor + 1 + random.int(link.out.lastSeq - ackFloor) };
+}
 
 /** FEED forgets all that is applied here, shipped or not, except the newest cursor of each peer. */
 const trimFeed: Trouble = ({ mesh, random, note }) => {
@@ -106,6 +135,7 @@ export function plan(parts: StormParts): void {
   const rare = [
     ...(random.float() < 0.4 ? [loseBatch, loseBatch] : []),
     ...(random.float() < 0.3 ? [trimFeed] : []),
+    ...(random.float() < 0.3 ? [corruptBatch, corruptBatch] : []),
   ];
   const kinds = [...USUAL, ...rare];
   const count = 2 + random.int(12);
