@@ -14,12 +14,17 @@ const FEED_CHUNK_VERSION = 1;
 
 const CHUNK_HEADER_BYTES = 5;
 
+/** Bytes that `encodeFeedChunk` makes of these rows. */
+export function chunkBytes(rows: readonly ChunkRow[]): number {
+  let bytes = CHUNK_HEADER_BYTES;
+  for (const { key, row } of rows) bytes += 6 + key.length + row.length;
+  return bytes;
+}
+
 /** One FEED message: version (1), row count (4, little-endian), per row key length (2), key, row length (4), row. */
 export function encodeFeedChunk(rows: readonly ChunkRow[]): Uint8Array {
   assert(rows.length <= MAX_CHUNK_ROWS, 'a chunk holds at most MAX_CHUNK_ROWS rows');
-  let length = CHUNK_HEADER_BYTES;
-  for (const { key, row } of rows) length += 6 + key.length + row.length;
-  const bytes = new Uint8Array(length);
+  const bytes = new Uint8Array(chunkBytes(rows));
   const view = new DataView(bytes.buffer);
   view.setUint8(0, FEED_CHUNK_VERSION);
   view.setUint32(1, rows.length, true);

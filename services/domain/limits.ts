@@ -39,8 +39,8 @@ export const IDEMPOTENCY_WINDOW_MS = 24 * 3_600_000;
 /** Entries of the idempotency index: 24 h of 20 keyed chunks a second. */
 export const MAX_IDEMPOTENCY_ENTRIES = 2_000_000;
 
-/** Chunks a process may have appended but not yet applied; beyond it writes get 429. */
-export const MAX_CHUNKS_IN_FLIGHT = 64;
+/** Rows a process may have appended but not yet applied, 64 full chunks; beyond it writes get 429. */
+export const MAX_ROWS_IN_FLIGHT = 64 * MAX_CHUNK_ROWS;
 
 /** Group tables of one embedded store (LMDB named databases are opened eagerly). */
 export const MAX_STORE_TABLES = 512;

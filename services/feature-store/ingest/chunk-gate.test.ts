@@ -1,8 +1,11 @@
 import { ProblemError } from '@featuremesh/domain/problem';
 import { expect, test } from 'vitest';
 import { ChunkGate } from './chunk-gate.ts';
+import { LEAST_CHUNK_ROWS } from './ingest-limits.ts';
 
-const LIMITS = { maxChunksInFlight: 2, maxBytesInFlight: 100, maxIdempotencyEntries: 1 };
+const LIMITS = { maxRowsInFlight: 2 * LEAST_CHUNK_ROWS, maxBytesInFlight: 100, maxIdempotencyEntries: 1 };
+
+const chunk = (bytes: number, rows = 1) => ({ rows, bytes });
 
 const refusal = (work: () => unknown): unknown => {
   try {
@@ -18,7 +21,7 @@ test('chunks beyond the bound wait in turn and enter as others leave', async () 
   const entered: number[] = [];
   const leaves = new Map<number, () => void>();
   const all = [1, 2, 3, 4].map(async id => {
-    leaves.set(id, await gate.enter(10));
+    leaves.set(id, await gate.enter(chunk(10)));
     entered.push(id);
   });
   await Promise.all(all.slice(0, 2));
@@ -34,8 +37,8 @@ test('chunks beyond the bound wait in turn and enter as others leave', async () 
 
 test('leaving twice frees one place only', async () => {
   const gate = new ChunkGate(LIMITS);
-  const leave = await gate.enter(1);
-  await gate.enter(1);
+  const leave = await gate.enter(chunk(1));
+  await gate.enter(chunk(1));
   leave();
   leave();
   expect(gate.chunks).toBe(1);
@@ -43,9 +46,9 @@ test('leaving twice frees one place only', async () => {
 
 test('one chunk may go whatever its size, two large ones may not', async () => {
   const gate = new ChunkGate(LIMITS);
-  const leave = await gate.enter(1_000);
+  const leave = await gate.enter(chunk(1_000));
   let second = false;
-  const waiting = gate.enter(1).then(() => {
+  const waiting = gate.enter(chunk(1)).then(() => {
     second = true;
   });
   await Promise.resolve();
@@ -55,13 +58,31 @@ test('one chunk may go whatever its size, two large ones may not', async () => {
   expect(second).toBe(true);
 });
 
+test('small chunks count for a share of the rows that their request costs, large ones for their rows', async () => {
+  const gate = new ChunkGate({ ...LIMITS, maxRowsInFlight: 100, maxBytesInFlight: 1_000 });
+  for (let at = 0; at < Math.floor(100 / LEAST_CHUNK_ROWS); at += 1) await gate.enter(chunk(1));
+  let entered = false;
+  const waiting = gate.enter(chunk(1)).then(leave => {
+    entered = true;
+    return leave;
+  });
+  await Promise.resolve();
+  expect(entered).toBe(false);
+  const full = new ChunkGate({ ...LIMITS, maxRowsInFlight: 100, maxBytesInFlight: 1_000 });
+  const leave = await full.enter(chunk(1, 100));
+  expect(refusal(() => full.admit(1))).toMatchObject({ code: 'OVERLOADED' });
+  leave();
+  full.admit(1)();
+  void waiting;
+});
+
 test('requests are refused with a time to retry at either bound, and where others wait', async () => {
   const gate = new ChunkGate(LIMITS);
   const leave = gate.admit(80);
   expect(refusal(() => gate.admit(21))).toMatchObject({ code: 'OVERLOADED', extra: { retryAfterMs: 1_000 } });
   leave();
   gate.admit(21)();
-  await gate.enter(1);
-  await gate.enter(1);
+  await gate.enter(chunk(1));
+  await gate.enter(chunk(1));
   expect(refusal(() => gate.admit(1))).toMatchObject({ code: 'OVERLOADED' });
 });

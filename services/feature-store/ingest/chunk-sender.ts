@@ -1,11 +1,13 @@
+import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import type { Position } from '@featuremesh/domain/position';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { ChangeLog } from '../ports/change-log.ts';
-import type { IdempotencyRecord } from '../ports/online-store.ts';
+import type { IdempotencyRecord, StoredRow } from '../ports/online-store.ts';
 import type { ChunkGate } from './chunk-gate.ts';
+import { GroupCommit } from './group-commit.ts';
 import {
   type EarlierChunk,
   type EarlierChunks,
@@ -13,7 +15,7 @@ import {
   formatIndexed,
   idempotencyId,
 } from './idempotency.ts';
-import { OVERLOADED_RETRY_MS } from './ingest-limits.ts';
+import { MAX_SHARED_ROWS, OVERLOADED_RETRY_MS } from './ingest-limits.ts';
 import type { OwnWriteOutcome } from './own-applier.ts';
 import { retainedRows } from './replay-step.ts';
 import type { OwnedSlot } from './slot-owner.ts';
@@ -44,9 +46,11 @@ export interface SendContext {
 /** Brings one chunk into the log and the online store, or finds that an earlier request did (A2). */
 export class ChunkSender {
   readonly #options: ChunkSenderOptions;
+  readonly #together: GroupCommit<SendContext, OwnWriteOutcome>;
 
   constructor(options: ChunkSenderOptions) {
     this.#options = options;
+    this.#together = new GroupCommit((context, rows) => this.#append(rows, context, undefined));
   }
 
   /**
@@ -55,7 +59,7 @@ export class ChunkSender {
    */
   async send(chunk: OutgoingChunk, context: SendContext): Promise<WrittenChunk> {
     const { gate, metrics } = this.#options;
-    const leave = await gate.enter(chunk.body?.length ?? 0);
+    const leave = await gate.enter({ rows: chunk.rows.length, bytes: chunk.bytes });
     metrics.gauge('featuremesh_chunks_in_flight', {}, gate.chunks);
     try {
       return await this.#write(chunk, context);
@@ -71,10 +75,13 @@ export class ChunkSender {
       const earlier = await this.#options.earlier.find(keyed.id, keyed.bodyHash);
       if (earlier !== undefined) return replayed(earlier);
     }
-    if (chunk.body === undefined)
+    if (chunk.rows.length === 0)
       return { accepted: 0, duplicates: 0, rejected: chunk.rejected, position: undefined, online: 'APPLIED' };
-    context.assertPermitted();
-    const outcome = await this.#append(chunk, chunk.body, context, keyed);
+    // A keyed chunk is a message of its own: its id is the broker's, its answer stands in the header.
+    const alone = keyed !== undefined || chunk.rows.length > MAX_SHARED_ROWS;
+    const outcome = await (alone
+      ? this.#append(chunk.rows, context, keyed)
+      : this.#together.commit(tableName(context.target), context, chunk.rows));
     switch (outcome.kind) {
       case 'stored':
         return {
@@ -91,15 +98,15 @@ export class ChunkSender {
     }
   }
 
-  #append(
-    chunk: OutgoingChunk,
-    body: Uint8Array,
-    { target, owned }: SendContext,
+  async #append(
+    rows: readonly StoredRow[],
+    { target, owned, assertPermitted }: SendContext,
     keyed: KeyedChunk | undefined,
   ): Promise<OwnWriteOutcome> {
+    assertPermitted();
     const { slot, clock } = this.#options;
     const { group, table } = target;
-    const append = { groupId: group.id, version: group.version, slot, body };
+    const append = { groupId: group.id, version: group.version, slot, body: encodeFeedChunk(rows) };
     const message =
       keyed === undefined
         ? append
@@ -109,7 +116,7 @@ export class ChunkSender {
       const nowMs = clock.nowMs();
       return {
         table,
-        rows: retainedRows(chunk.rows, group.definition.retentionMs, nowMs),
+        rows: retainedRows(rows, group.definition.retentionMs, nowMs),
         positions: [position],
         ...(keyed === undefined ? {} : { idempotency: recordOf(keyed, position, nowMs) }),
       };
@@ -120,6 +127,11 @@ export class ChunkSender {
     const { region, log, slot } = this.#options;
     return { origin: region, feedEpoch: log.feedEpoch, groupId: group.id, appender: slot, sequence };
   }
+}
+
+/** Rows of different requests share a message only where the same table and the same revision's retention take them. */
+function tableName({ group, table }: WriteTarget): string {
+  return `${group.id}@${group.version}.${group.revision}#${table.generation}`;
 }
 
 interface KeyedChunk {

@@ -1,9 +1,9 @@
-import { MAX_CHUNKS_IN_FLIGHT, MAX_IDEMPOTENCY_ENTRIES } from '@featuremesh/domain/limits';
+import { MAX_IDEMPOTENCY_ENTRIES, MAX_ROWS_IN_FLIGHT } from '@featuremesh/domain/limits';
 
 /** Bounds of the write path of one process. */
 export interface IngestLimits {
-  /** Chunks between packing and answer, over all requests; beyond it new requests get OVERLOADED. */
-  readonly maxChunksInFlight: number;
+  /** Rows between packing and answer, over all requests; beyond it new requests get OVERLOADED. */
+  readonly maxRowsInFlight: number;
   /** Bytes of admitted request bodies, and as many again of packed chunks, over all requests. */
   readonly maxBytesInFlight: number;
   readonly maxIdempotencyEntries: number;
@@ -11,7 +11,7 @@ export interface IngestLimits {
 
 /** The bounds of a running region. */
 export const INGEST_LIMITS: IngestLimits = {
-  maxChunksInFlight: MAX_CHUNKS_IN_FLIGHT,
+  maxRowsInFlight: MAX_ROWS_IN_FLIGHT,
   // Eight of the largest JSON bodies, or sixteen of the largest chunks.
   maxBytesInFlight: 128 * 1024 * 1024,
   maxIdempotencyEntries: MAX_IDEMPOTENCY_ENTRIES,
@@ -19,6 +19,15 @@ export const INGEST_LIMITS: IngestLimits = {
 
 /** Chunks that one request may have in flight: enough to hide one synced append, little enough to share. */
 export const MAX_REQUEST_CHUNKS_IN_FLIGHT = 4;
+
+/** What a chunk counts for at least: its request costs as much as so many rows, whatever it holds. */
+export const LEAST_CHUNK_ROWS = 16;
+
+/** Messages of one table that carry small writes of several requests at once: while one is synced, the next one fills. */
+export const MAX_SHARED_APPENDS = 2;
+
+/** Chunks above it are messages of their own: one disk sync for so many rows is cheap already. */
+export const MAX_SHARED_ROWS = 128;
 
 /** What a streamed request is admitted with: the line buffer and one chunk of usual size. Larger chunks are counted as they arise. */
 export const STREAM_ADMISSION_BYTES = 1024 * 1024;

@@ -282,7 +282,7 @@ test('a broker that is killed costs an error, never an acknowledged row', async 
 });
 
 test('above the bound of chunks in flight new requests are refused with a time to retry', async () => {
-  await restart({ limits: { maxChunksInFlight: 1, maxBytesInFlight: 1_000 } });
+  await restart({ limits: { maxRowsInFlight: 1, maxBytesInFlight: 1_000 } });
   const leave = region.ingest.admit(900);
   expect(() => region.ingest.admit(200)).toThrow('OVERLOADED');
   leave();

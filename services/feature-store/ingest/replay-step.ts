@@ -97,9 +97,13 @@ export class ReplaySteps {
   }
 }
 
-/** Physical part of the latest stamp in a chunk of own rows, µs; stamps rise within a chunk. */
+/** Physical part of the latest stamp in a chunk of own rows, µs; rows of several requests stand in it in any order of stamps. */
 export function latestStampUs(body: Uint8Array): bigint {
-  const last = decodeFeedChunk(body).at(-1);
-  assert(last !== undefined, 'a chunk in the log has rows');
-  return readHeader(last.row).stamp.physicalUs;
+  let latestUs = 0n;
+  for (const { row } of decodeFeedChunk(body)) {
+    const { physicalUs } = readHeader(row).stamp;
+    if (physicalUs > latestUs) latestUs = physicalUs;
+  }
+  assert(latestUs > 0n, 'a chunk in the log has rows');
+  return latestUs;
 }

@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
-import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import { chunkBytes } from '@featuremesh/domain/feed-chunk';
 import { MAX_CHUNK_ROWS, MAX_LISTED_REJECTIONS } from '@featuremesh/domain/limits';
 import { formatPosition, type Position } from '@featuremesh/domain/position';
 import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
@@ -12,8 +12,9 @@ import type { Rejection, WriteSummary } from './write-command.ts';
 /** One chunk as it is handed over for writing. */
 export interface OutgoingChunk {
   readonly ordinal: number;
-  /** Encoded by `domain/feed-chunk`; undefined where no row of the chunk is good. */
-  readonly body: Uint8Array | undefined;
+  /** Size of the rows once encoded by `domain/feed-chunk`. */
+  readonly bytes: number;
+  /** The good ones; may be none. */
   readonly rows: readonly StoredRow[];
   /** Where each row stands in the chunk; lines that are no rows leave gaps. */
   readonly offsets: readonly number[];
@@ -108,7 +109,7 @@ export class WriteRun {
     const rejected = this.#faults;
     const chunk: OutgoingChunk = {
       ordinal: this.#ordinal++,
-      body: rows.length === 0 ? undefined : encodeFeedChunk(rows),
+      bytes: chunkBytes(rows),
       rows,
       offsets: this.#offsets,
       rejected,
