@@ -15,8 +15,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'load-tests': ['domain', 'contracts', 'runtime', 'infra'],
   'services/testkit': ['domain', 'contracts', 'runtime', 'feature-store', 'sync'],
 };
-/** The local mesh does what an operator does by hand: it calls what `fmesh` calls. */
-const LAUNCHER = { folder: 'infra/local-mesh/', may: 'cli' };
+/** The launchers do what an operator does by hand: they call what `fmesh` calls. */
+const LAUNCHERS = { folders: /^infra\/(local-mesh|cassandra)\//, may: 'cli' };
 const STORE_CLIENTS = ['cassandra-driver', '@aws-sdk/', '@nats-io/', 'lmdb', '@duckdb/'];
 const ELASTIC_LICENSED = [
   '@apollo/gateway',
@@ -46,7 +46,7 @@ test('packages import only the packages below them; testkit is imported by tests
     if (file.packageFolder.endsWith(name)) return false;
     if (name === 'testkit') return !file.isTest;
     if (file.isTest) return false;
-    if (file.path.startsWith(LAUNCHER.folder) && name === LAUNCHER.may) return false;
+    if (LAUNCHERS.folders.test(file.path) && name === LAUNCHERS.may) return false;
     return !(ALLOWED[file.packageFolder] ?? []).includes(name);
   });
   expect(wrong).toEqual([]);
