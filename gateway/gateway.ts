@@ -39,6 +39,8 @@ export interface GatewayOptions {
   readonly region: RegionId;
   /** Origin of the own region's service. */
   readonly ownServiceUrl: string;
+  /** Where peers' services are reached instead of at the public address that they tell, by region. */
+  readonly peerServiceUrls?: ReadonlyMap<string, string>;
   readonly meshStates: MeshStateSource;
   readonly savedState: SavedStateFile;
   readonly sign: SignAsk;
@@ -66,7 +68,13 @@ export class Gateway {
   private constructor(options: GatewayOptions) {
     const { region, clock, timer, log } = options;
     this.#options = options;
-    this.#regions = new RegionTable({ region, ownServiceUrl: options.ownServiceUrl, clock, timer });
+    this.#regions = new RegionTable({
+      region,
+      ownServiceUrl: options.ownServiceUrl,
+      peerServiceUrls: options.peerServiceUrls ?? new Map(),
+      clock,
+      timer,
+    });
     this.#replica = new MeshReplica({
       region,
       source: options.meshStates,

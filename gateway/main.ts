@@ -38,6 +38,9 @@ async function run(path: string, log: Logger): Promise<void> {
   const gateway = await Gateway.create({
     region,
     ownServiceUrl,
+    peerServiceUrls: new Map(
+      config.peers.flatMap(({ id, serviceUrl }) => (serviceUrl === undefined ? [] : [[id, serviceUrl]])),
+    ),
     meshStates: meshStates.next,
     savedState: new SavedStateFile(join(config.dataDir, 'run', 'gateway-mesh-state.json')),
     sign: askSigner(signer, systemClock),

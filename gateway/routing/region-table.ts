@@ -13,6 +13,8 @@ export interface RegionTableOptions {
   readonly region: RegionId;
   /** Where the own region's service answers; the mesh state's public address of it may lead through a balancer. */
   readonly ownServiceUrl: string;
+  /** Where peers' services are reached instead of at their public address, by region. */
+  readonly peerServiceUrls: ReadonlyMap<string, string>;
   readonly clock: MonotonicClock;
   readonly timer: Timer;
 }
@@ -29,10 +31,11 @@ export class RegionTable {
   /** Opens ways to regions that are new or moved, closes those to regions that left. True where any was opened. */
   follow(state: MeshState): boolean {
     let hasOpened = false;
+    const { region: own, ownServiceUrl, peerServiceUrls } = this.#options;
     const wanted = new Map(
       state.regions.map(({ id, publicUrl }) => [
         id as string,
-        { id, url: id === this.#options.region ? this.#options.ownServiceUrl : publicUrl },
+        { id, url: id === own ? ownServiceUrl : (peerServiceUrls.get(id) ?? publicUrl) },
       ]),
     );
     for (const [id, endpoint] of this.#endpoints) {

@@ -46,10 +46,14 @@ export function demoCommands(
       command: `curl -s ${europe.gatewayUrl}/v1/online/read -H 'content-type: application/json' -d ${json(pinned)}`,
     },
     { title: 'Regions, links, replication lag, rows', command: `npx fmesh status${where}` },
+    ...(mesh.wan === undefined
+      ? []
+      : [{ title: 'The network between the regions', command: `npm run wan -- show${where}` }]),
     { title: 'Why a group is where it is', command: `npx fmesh policy explain airport_delays${where}` },
   ];
 }
 
-function quote(text: string): string {
+/** The text as one word of a shell. */
+export function quote(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { findUsedPorts } from '@featuremesh/cli/region/port-check';
 import { regionPorts } from '@featuremesh/cli/region/region-parts';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { locateNatsServer } from '../components/nats-server.ts';
+import { downText } from './announce.ts';
 import { bringDemoIntoForce } from './demo-definitions.ts';
 import { DemoLoader } from './demo-loader.ts';
 import { endMeshLeftovers, removeMeshData } from './fresh-start.ts';
@@ -16,13 +17,16 @@ import { type PreparedRegion, prepareRegions } from './prepare-regions.ts';
 import type { ProgressView } from './progress-view.ts';
 import { DEMO_REGION_COUNT, LOCAL_REGIONS } from './region-names.ts';
 import { RegionProcess } from './region-process.ts';
+import { measureReplicaReads, type ReplicaReads } from './replica-reads.ts';
+import { wanConfigOf } from './wan-plan.ts';
+import { WanProcess, wanPorts } from './wan-process.ts';
 
 /** The mesh's addresses for the loader, which starts before mesh.json may be written. */
 const LOADER_MESH_FILE = join('run', 'loader-mesh.json');
 
 /** What the launcher rests on. */
 export interface LauncherTools {
-  readonly clock: Clock;
+  readonly clock: Clock & MonotonicClock;
   readonly timer: Timer;
   readonly random: Random;
   readonly view: ProgressView;
@@ -35,6 +39,7 @@ export class Launcher {
   readonly #stopping = new AbortController();
   #processes: readonly RegionProcess[] = [];
   #loader: DemoLoader | undefined;
+  #wan: WanProcess | undefined;
   #startedAt = '';
   #announced = false;
 
@@ -59,10 +64,11 @@ export class Launcher {
       regions: LOCAL_REGIONS.slice(0, this.#options.regions),
       portBase: this.#options.portBase,
       officers: people.officers,
+      wan: this.#options.wan,
       tools: this.#tools,
     });
-    await refuseUsedPorts(regions);
-    await this.#startRegions(regions);
+    await this.#refuseUsedPorts(regions);
+    await Promise.all([this.#startWan(regions), this.#startRegions(regions)]);
     if (this.#demo) {
       const inForce = await bringDemoIntoForce({ dataDir, regions, people, clock, timer: this.#tools.timer });
       view.line(
@@ -78,10 +84,18 @@ export class Launcher {
   /** The body of mesh.json as it stands now. */
   meshFile(): ReturnType<typeof meshFileOf> {
     const regions = this.#processes.map(one => ({ config: one.region.config, pids: one.pids }));
-    return meshFileOf(regions, this.#startedAt);
+    return meshFileOf(regions, this.#startedAt, this.#wan);
   }
 
-  /** Loader first, then all regions at once, each in its own order. mesh.json goes before anything stops. True where something ran. */
+  /** One row read from Europe's replica and from its home region; undefined without the demo. */
+  async measureReads(): Promise<ReplicaReads | undefined> {
+    const reader = this.meshFile().regions[DEMO_REGION_COUNT - 1];
+    return this.#demo && reader !== undefined
+      ? await measureReplicaReads(reader, this.#tools.clock)
+      : undefined;
+  }
+
+  /** Loader first, then all regions at once, each in its own order, then the network between them. mesh.json goes before anything stops. True where something ran. */
   async stop(): Promise<boolean> {
     this.#stopping.abort();
     this.#announced = false;
@@ -89,6 +103,7 @@ export class Launcher {
     this.#tools.view.close();
     await this.#loader?.stop();
     await Promise.all(this.#processes.map(one => one.stop()));
+    await this.#wan?.stop();
     removeMeshFile(this.#options.dataDir, LOADER_MESH_FILE);
     return this.#processes.length > 0;
   }
@@ -103,13 +118,29 @@ export class Launcher {
     view.line(`Starting ${regions.map(region => region.id).join(', ')}`);
     this.#processes = regions.map(
       region =>
-        new RegionProcess(region, {
-          timer,
+        new RegionProcess(region, timer, {
           onChange: () => void this.#writeMeshFile(),
           onNote: text => view.line(`  ${region.id}: ${text}`),
+          onDown: how => view.line(downText(region, how, process.cwd())),
         }),
     );
     await Promise.all(this.#processes.map(one => one.start()));
+  }
+
+  async #startWan(regions: readonly PreparedRegion[]): Promise<void> {
+    const { clock, timer, view } = this.#tools;
+    const { dataDir, wan } = this.#options;
+    const config = wanConfigOf(regions.map(region => region.config));
+    if (wan === 'off' || config.paths.length === 0) return;
+    this.#wan = new WanProcess({
+      config,
+      dataDir,
+      clock,
+      timer,
+      tell: text => view.line(`  ${text}`),
+      onChange: () => void this.#writeMeshFile(),
+    });
+    await this.#wan.start();
   }
 
   async #load(): Promise<void> {
@@ -136,22 +167,23 @@ export class Launcher {
     if (!this.#announced && this.#stopping.signal.aborted) removeMeshFile(this.#options.dataDir);
   }
 
+  async #refuseUsedPorts(regions: readonly PreparedRegion[]): Promise<void> {
+    const wan = this.#options.wan === 'off' ? [] : wanPorts(wanConfigOf(regions.map(one => one.config)));
+    const used = await findUsedPorts([...regions.flatMap(region => regionPorts(region.config)), ...wan]);
+    if (used.length === 0) return;
+    const lines = used.map(
+      one => `${one.port} (${one.purpose})${one.holder === undefined ? '' : `, held by ${one.holder}`}`,
+    );
+    throw new ProblemError(
+      problem(
+        'PORT_IN_USE',
+        `these ports are in use: ${lines.join('; ')}. Move the mesh: npm start -- --port-base 8400`,
+      ),
+    );
+  }
+
   #refuseWhenStopping(): void {
     if (this.#stopping.signal.aborted)
       throw new ProblemError(problem('SHUTTING_DOWN', 'the start was interrupted'));
   }
-}
-
-async function refuseUsedPorts(regions: readonly PreparedRegion[]): Promise<void> {
-  const used = await findUsedPorts(regions.flatMap(region => regionPorts(region.config)));
-  if (used.length === 0) return;
-  const lines = used.map(
-    one => `${one.port} (${one.purpose})${one.holder === undefined ? '' : `, held by ${one.holder}`}`,
-  );
-  throw new ProblemError(
-    problem(
-      'PORT_IN_USE',
-      `these ports are in use: ${lines.join('; ')}. Move the mesh: npm start -- --port-base 8400`,
-    ),
-  );
 }

@@ -1,19 +1,14 @@
 import { join } from 'node:path';
-import { nextStep } from '@featuremesh/cli/next-step';
-import { ProblemError } from '@featuremesh/domain/problem';
 import { systemClock } from '@featuremesh/runtime/clock';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
-import { ComponentMissing } from '../components/component-missing.ts';
 import { readyText } from './announce.ts';
+import { EXIT_REFUSED, explainError } from './explain-error.ts';
 import { Launcher } from './launcher.ts';
 import { takeLauncherLock } from './launcher-lock.ts';
 import { MESH_HELP, parseMeshOptions } from './options.ts';
 import { ProgressView } from './progress-view.ts';
 import { DEMO_REGION_COUNT } from './region-names.ts';
-
-/** Exit status where something on the machine stands in the way, as `fmesh` and the bootstrap have it. */
-const EXIT_REFUSED = 3;
 
 /** Runs the mesh until a signal, or until the program that started this one is gone. Returns the exit status. */
 async function run(): Promise<number> {
@@ -47,6 +42,7 @@ async function run(): Promise<number> {
         view.line(`The demo needs ${DEMO_REGION_COUNT} regions; this mesh starts empty`);
       const seconds = (systemClock.monotonicMs() - startedMs) / 1_000;
       const defaultDataDir = options.dataDir === join(process.cwd(), '.featuremesh');
+      const reads = await launcher.measureReads();
       view.line(
         readyText(launcher.meshFile(), {
           seconds,
@@ -54,6 +50,7 @@ async function run(): Promise<number> {
           defaultDataDir,
           cwd: process.cwd(),
           demo,
+          reads,
         }),
       );
       while (!stop.signal.aborted) await systemTimer.sleep(60_000, stop.signal);
@@ -72,13 +69,6 @@ try {
   process.exitCode = await run();
 } catch (error) {
   process.exitCode = EXIT_REFUSED;
-  if (error instanceof ProblemError) {
-    const next = nextStep(error.problem.code);
-    const issues = error.problem.issues?.map(issue => `\n  ${issue.path}: ${issue.message}`).join('') ?? '';
-    process.stderr.write(
-      `${error.problem.code}: ${error.problem.detail}${issues}\n${next === undefined ? '' : `  Next: ${next}\n`}`,
-    );
-  } else if (error instanceof ComponentMissing) process.stderr.write(`${error.message}\n`);
-  else throw error;
+  process.stderr.write(explainError(error));
 }
 if (process.connected === true) process.disconnect();

@@ -8,11 +8,15 @@ import type { PreparedRegion } from './prepare-regions.ts';
 export function meshFileOf(
   regions: readonly (Pick<PreparedRegion, 'config'> & { readonly pids: Readonly<Record<string, number>> })[],
   startedAt: string,
+  wan: { readonly controlUrl: string; readonly pid: number | undefined } | undefined,
 ): MeshFile {
   return {
     version: 1,
     profile: 'embedded',
     startedAt,
+    ...(wan === undefined
+      ? {}
+      : { wan: { controlUrl: wan.controlUrl, ...(wan.pid === undefined ? {} : { pid: wan.pid }) } }),
     regions: regions.map(({ config, pids }) => ({
       id: config.id,
       url: config.publicUrl,

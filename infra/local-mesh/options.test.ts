@@ -8,6 +8,7 @@ test('defaults are those of the contract', () => {
     portBase: undefined,
     demo: true,
     demoRows: 500_000,
+    wan: 'demo',
     fresh: false,
     help: false,
   });
@@ -20,6 +21,7 @@ test('every option has its environment variable, and an argument wins', () => {
     FEATUREMESH_PORT_BASE: '8000',
     FEATUREMESH_NO_DEMO: '1',
     FEATUREMESH_DEMO_ROWS: '30000',
+    FEATUREMESH_WAN: 'demo',
     FEATUREMESH_FRESH: 'true',
   };
   expect(parseMeshOptions([], env, '/x')).toMatchObject({
@@ -28,6 +30,7 @@ test('every option has its environment variable, and an argument wins', () => {
     portBase: 8_000,
     demo: false,
     demoRows: 30_000,
+    wan: 'demo',
     fresh: true,
   });
   expect(parseMeshOptions(['--regions', '2', '--data-dir', '/with space/d'], env, '/x')).toMatchObject({
@@ -38,11 +41,18 @@ test('every option has its environment variable, and an argument wins', () => {
 
 test('parts that come later are refused by name, and mistakes name the option', () => {
   expect(() => parseMeshOptions(['--profile', 'full'], {}, '/')).toThrow(/NOT_YET_SUPPORTED: --profile full/);
-  expect(() => parseMeshOptions([], { FEATUREMESH_WAN: 'demo' }, '/')).toThrow(
-    /NOT_YET_SUPPORTED: --wan demo/,
-  );
+  expect(() => parseMeshOptions(['--wan', 'slow'], {}, '/')).toThrow(/INVALID_REQUEST: --wan/);
   expect(() => parseMeshOptions(['--profile', 'tiny'], {}, '/')).toThrow(/INVALID_REQUEST/);
   expect(() => parseMeshOptions(['--regions', '0'], {}, '/')).toThrow(/--regions/);
   expect(() => parseMeshOptions(['--port-base', '65530'], {}, '/')).toThrow(/--port-base/);
   expect(() => parseMeshOptions(['--demo-row', '7'], {}, '/')).toThrow(/demo-row/);
+});
+
+test('delays lie between the regions of the demo, and elsewhere where they are asked for', () => {
+  const wan = (...args: string[]) => parseMeshOptions(args, {}, '/').wan;
+  expect(wan()).toBe('demo');
+  expect(wan('--wan', 'off')).toBe('off');
+  expect(wan('--no-demo')).toBe('off');
+  expect(wan('--regions', '2')).toBe('off');
+  expect(wan('--no-demo', '--wan', 'demo')).toBe('demo');
 });

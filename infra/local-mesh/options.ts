@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { DEMO_REGION_COUNT } from './region-names.ts';
+import { MESH_PORT_SPAN } from './wan-plan.ts';
 
 /** What `npm start` was told; every option also as an environment variable `FEATUREMESH_…`. */
 export interface MeshOptions {
@@ -10,6 +12,8 @@ export interface MeshOptions {
   readonly portBase: number | undefined;
   readonly demo: boolean;
   readonly demoRows: number;
+  /** Whether delays lie between the regions, as between real ones. */
+  readonly wan: 'demo' | 'off';
   readonly fresh: boolean;
   readonly help: boolean;
 }
@@ -34,9 +38,11 @@ export const MESH_HELP = `npm start: a mesh of regions on this machine, with dem
   --demo-rows N       flights to load (${DEFAULT_DEMO_ROWS})                        FEATUREMESH_DEMO_ROWS
   --fresh             remove what an earlier start left             FEATUREMESH_FRESH=1
   --profile embedded  full (Cassandra, S3) comes later              FEATUREMESH_PROFILE
-  --wan off           demo (delays between regions) comes later     FEATUREMESH_WAN
+  --wan demo|off      demo: round trips of 65, 75 and 140 ms between the
+                      regions, for links and gateways; off: none    FEATUREMESH_WAN
+                      (demo with demo data, else off)
 
-Stop with Ctrl-C; data is kept for the next start.`;
+Stop with Ctrl-C; data is kept for the next start. Cut and delay the network while it runs: npm run wan -- --help`;
 
 /** Reads arguments and environment, the arguments winning. INVALID_REQUEST or NOT_YET_SUPPORTED name the option. */
 export function parseMeshOptions(args: readonly string[], env: NodeJS.ProcessEnv, cwd: string): MeshOptions {
@@ -47,14 +53,15 @@ export function parseMeshOptions(args: readonly string[], env: NodeJS.ProcessEnv
   };
   const flag = (name: string): boolean => given[name] === true || /^(1|true|yes)$/i.test(text(name) ?? '');
   later(text('profile') ?? 'embedded', { now: 'embedded', later: 'full', option: '--profile' });
-  later(text('wan') ?? 'off', { now: 'off', later: 'demo', option: '--wan' });
   const regions = number(text('regions'), '--regions', 1, MAX_LOCAL_REGIONS) ?? 3;
+  const demo = !flag('no-demo');
   return {
     regions,
     dataDir: resolve(cwd, text('data-dir') ?? '.featuremesh'),
-    portBase: number(text('port-base'), '--port-base', 1_024, 65_535 - 10 * regions),
-    demo: !flag('no-demo'),
+    portBase: number(text('port-base'), '--port-base', 1_024, 65_535 - MESH_PORT_SPAN),
+    demo,
     demoRows: number(text('demo-rows'), '--demo-rows', MIN_DEMO_ROWS, MAX_DEMO_ROWS) ?? DEFAULT_DEMO_ROWS,
+    wan: wanMode(text('wan') ?? (demo && regions >= DEMO_REGION_COUNT ? 'demo' : 'off')),
     fresh: flag('fresh'),
     help: given['help'] === true,
   };
@@ -93,6 +100,11 @@ function number(text: string | undefined, option: string, min: number, max: numb
   throw new ProblemError(
     problem('INVALID_REQUEST', `${option} must be a whole number from ${min} to ${max}`),
   );
+}
+
+function wanMode(value: string): MeshOptions['wan'] {
+  if (value === 'demo' || value === 'off') return value;
+  throw new ProblemError(problem('INVALID_REQUEST', '--wan is demo or off'));
 }
 
 function later(value: string, names: { now: string; later: string; option: string }): void {

@@ -3,13 +3,14 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@featuremesh/cli/region/atomic-file';
 import { addRegion, inviteRegion, type JoinTools } from '@featuremesh/cli/region/join-regions';
-import { movePorts } from '@featuremesh/cli/region/region-document';
+import { addPeer, movePorts } from '@featuremesh/cli/region/region-document';
 import { PORTS_PER_REGION, type RegionPlan, scaffoldRegion } from '@featuremesh/cli/region/region-scaffold';
 import type { RegionConfig } from '@featuremesh/contracts/region-config';
 import type { Officer } from '@featuremesh/domain/policy';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
 import { DEFAULT_MESH_PORT_BASE } from './options.ts';
 import type { LocalRegion } from './region-names.ts';
+import { reachedAt, wanConfigOf } from './wan-plan.ts';
 
 /** A region of the mesh, with its files in place. */
 export interface PreparedRegion {
@@ -26,12 +27,14 @@ export interface PrepareInput {
   /** Undefined: existing regions keep their ports, new ones count from the default. */
   readonly portBase: number | undefined;
   readonly officers: readonly Officer[];
+  /** With `demo` peers are reached through the proxy between the regions. */
+  readonly wan: 'demo' | 'off';
   readonly tools: JoinTools;
 }
 
 /**
  * Writes what is missing: a folder with region.yaml and keys per region, and every pair joined by invitation and answer, as
- * operators would do it. What is there is kept; with a port base, existing regions move.
+ * operators would do it. What is there is kept; with a port base existing regions move, and peers are reached as `wan` says.
  */
 export async function prepareRegions(input: PrepareInput): Promise<readonly PreparedRegion[]> {
   const prepared: PreparedRegion[] = [];
@@ -46,7 +49,9 @@ export async function prepareRegions(input: PrepareInput): Promise<readonly Prep
     }
   }
   await rm(invitations, { recursive: true, force: true });
-  return prepared.map(region => ({ ...region, config: loadRegionConfig(region.configPath) }));
+  const joined = prepared.map(reloaded);
+  await routePeers(joined, input.wan);
+  return joined.map(reloaded);
 }
 
 async function prepareRegion(
@@ -84,15 +89,33 @@ async function joinPair(
   await addRegion({ configPath: first.configPath, invitationPath: reply, replyPath: undefined }, tools);
 }
 
-/** True where the one names the other as a peer under the addresses that it has now. */
+/** Writes how each region reaches its peers; both ways of reaching them may alternate from start to start. */
+async function routePeers(regions: readonly PreparedRegion[], mode: PrepareInput['wan']): Promise<void> {
+  const wan = mode === 'demo' ? wanConfigOf(regions.map(({ config }) => config)) : undefined;
+  for (const region of regions) {
+    for (const { serviceUrl: _before, ...peer } of region.config.peers) {
+      const other = regions.find(candidate => candidate.id === peer.id);
+      if (other === undefined) continue;
+      const { linkUrl, serviceUrl } = reachedAt(region.config, other.config, wan);
+      await addPeer(region.configPath, {
+        ...peer,
+        linkUrl,
+        ...(serviceUrl === undefined ? {} : { serviceUrl }),
+      });
+    }
+  }
+}
+
+function reloaded(region: PreparedRegion): PreparedRegion {
+  return { ...region, config: loadRegionConfig(region.configPath) };
+}
+
+/** True where the one names the other as a peer under the public addresses that it has now. */
 function knows(one: PreparedRegion, other: PreparedRegion): boolean {
   const peer = one.config.peers.find(candidate => candidate.id === other.id);
-  const leaf = other.config.nats.embedded?.leaf;
   return (
     peer !== undefined &&
-    leaf !== undefined &&
     peer.publicUrl === other.config.publicUrl &&
-    peer.publicGatewayUrl === other.config.publicGatewayUrl &&
-    peer.linkUrl.endsWith(`:${leaf.port}`)
+    peer.publicGatewayUrl === other.config.publicGatewayUrl
   );
 }

@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { endLeftovers, isOurs, readPidFiles } from '@featuremesh/cli/region/pid-file';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
-import type { Timer } from '@featuremesh/runtime/timer';
+import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import { z } from 'zod';
 import type { PreparedRegion } from './prepare-regions.ts';
 
 /** From SIGTERM to SIGKILL for a whole region: above the sum of what its supervisor grants its parts. */
 const REGION_STOP_MS = 45_000;
+/** How often it is looked at whether someone runs again a region that is down. */
+const LOOK_MS = 1_000;
 /** Lines of a region's stderr kept to explain a failed start. */
 const MAX_KEPT_LINES = 30;
 
@@ -18,25 +21,34 @@ const messageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), pids: z.record(z.string(), z.int()) }),
 ]);
 
-/** `fmesh region serve` of one region, as a child of the launcher. */
+/** What a region's process tells the launcher. */
+export interface RegionListeners {
+  /** Its process ids changed. */
+  readonly onChange: () => void;
+  readonly onNote: (text: string) => void;
+  /** It is down because its supervisor ended, in words; nobody but a person starts it again. */
+  readonly onDown: (how: string) => void;
+}
+
+/**
+ * `fmesh region serve` of one region, as a child of the launcher. Its parts are restarted by that supervisor; the supervisor
+ * itself is not, since who ends it means the region. It may be run again by hand, which is noticed and left alone.
+ */
 export class RegionProcess {
   readonly region: PreparedRegion;
   readonly #timer: Timer;
-  readonly #onChange: () => void;
-  readonly #onNote: (text: string) => void;
+  readonly #listeners: RegionListeners;
   readonly #lines: string[] = [];
   #child: ChildProcess | undefined;
   #pids: Readonly<Record<string, number>> = {};
   #ready = false;
+  /** While it is down: looks for someone who runs it again. */
+  #look: Repetition | undefined;
 
-  constructor(
-    region: PreparedRegion,
-    options: { timer: Timer; onChange: () => void; onNote: (text: string) => void },
-  ) {
+  constructor(region: PreparedRegion, timer: Timer, listeners: RegionListeners) {
     this.region = region;
-    this.#timer = options.timer;
-    this.#onChange = options.onChange;
-    this.#onNote = options.onNote;
+    this.#timer = timer;
+    this.#listeners = listeners;
   }
 
   /** Process ids by part, as last reported. */
@@ -70,39 +82,69 @@ export class RegionProcess {
       child.once('exit', (code, signal) => {
         this.#pids = {};
         reject(this.#failure(signal ?? `status ${code}`));
-        if (this.#ready) this.#onNote(`its supervisor ended (${signal ?? `status ${code}`})`);
+        if (this.#ready) this.#down(signal ?? `status ${code}`);
       });
     });
     await ready;
   }
 
-  /** Stops the region in order; kills what does not stop in time. */
+  /** Stops the region in order; kills what does not stop in time. Where its supervisor was killed, ends what that left, except a run by hand. */
   async stop(): Promise<void> {
     const child = this.#child;
     this.#ready = false;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    this.#look?.stop();
+    if (child === undefined) return;
+    if (child.exitCode !== null || child.signalCode !== null) {
+      const byHand = this.#supervisorByHand();
+      if (byHand === undefined) await endLeftovers(this.#runFolder, ms => this.#timer.sleep(ms));
+      else this.#listeners.onNote(`was started by hand (process ${byHand}) and goes on`);
+      return;
+    }
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     const enough = new AbortController();
     const late = this.#timer.sleep(REGION_STOP_MS, enough.signal).then(() => true);
     if (await Promise.race([ended.then(() => false), late])) {
-      this.#onNote('did not stop in time and was killed');
+      this.#listeners.onNote('did not stop in time and was killed');
       child.kill('SIGKILL');
       await ended;
     }
     enough.abort();
   }
 
+  get #runFolder(): string {
+    return join(this.region.config.dataDir, 'run');
+  }
+
+  #down(how: string): void {
+    const { onDown, onNote, onChange } = this.#listeners;
+    onDown(how);
+    onChange();
+    let before: number | undefined;
+    this.#look = this.#timer.every(LOOK_MS, () => {
+      const now = this.#supervisorByHand();
+      if (now === before) return;
+      before = now;
+      this.#pids = now === undefined ? {} : { supervisor: now };
+      onNote(now === undefined ? 'is down again' : `is run again, by process ${now}`);
+      onChange();
+    });
+  }
+
+  #supervisorByHand(): number | undefined {
+    return readPidFiles(this.#runFolder).find(record => record.name === 'supervisor' && isOurs(record))?.pid;
+  }
+
   #take(message: unknown): boolean {
     const parsed = messageSchema.safeParse(message);
     if (!parsed.success) return false;
     if (parsed.data.kind === 'note') {
-      this.#onNote(parsed.data.text);
+      this.#listeners.onNote(parsed.data.text);
       return false;
     }
     this.#pids = parsed.data.pids;
     if (parsed.data.kind === 'ready') this.#ready = true;
-    this.#onChange();
+    this.#listeners.onChange();
     return parsed.data.kind === 'ready';
   }
 

@@ -35,6 +35,7 @@ export const TEST_STAGES: readonly Stage[] = [
       'infra/nats',
       'infra/local-mesh',
       'infra/test-runner',
+      'infra/wan',
     ],
   },
   { kind: 'vitest', name: 'simulator', suite: 'sim', filters: [] },

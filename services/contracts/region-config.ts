@@ -70,6 +70,8 @@ const peerSchema = z.strictObject({
   linkUrl: z.string().regex(/^(nats-leaf|nats|tls):\/\/\S+$/, 'nats-leaf://host:port'),
   publicUrl: httpUrl,
   publicGatewayUrl: httpUrl,
+  /** Where this region's gateway reaches the peer's service, where not at its public URL: a backbone, an interconnect, a proxy. */
+  serviceUrl: httpUrl.exactOptional(),
   publicKey,
   /** Public NKey of the user that the peer connects with. */
   linkKey: z.string().regex(/^U[A-Z2-7]{55}$/, 'a public user NKey'),

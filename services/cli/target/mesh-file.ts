@@ -20,6 +20,8 @@ const meshFileSchema = z.object({
   profile: z.string(),
   regions: z.array(meshRegionSchema).min(1),
   startedAt: z.string(),
+  /** Where delays lie between the regions: the proxy's process and where it is controlled (`npm run wan`). */
+  wan: z.object({ controlUrl: z.url(), pid: z.int().exactOptional() }).exactOptional(),
 });
 
 /** Where a ready local mesh listens; written when everything is ready, removed at a clean stop. */
