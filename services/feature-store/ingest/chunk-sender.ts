@@ -50,7 +50,7 @@ export class ChunkSender {
 
   constructor(options: ChunkSenderOptions) {
     this.#options = options;
-    this.#together = new GroupCommit((context, rows) => this.#append(rows, context, undefined));
+    this.#together = new GroupCommit((context, rows, logged) => this.#append(rows, { context, logged }));
   }
 
   /**
@@ -80,7 +80,7 @@ export class ChunkSender {
     // A keyed chunk is a message of its own: its id is the broker's, its answer stands in the header.
     const alone = keyed !== undefined || chunk.rows.length > MAX_SHARED_ROWS;
     const outcome = await (alone
-      ? this.#append(chunk.rows, context, keyed)
+      ? this.#append(chunk.rows, { context, keyed })
       : this.#together.commit(tableName(context.target), context, chunk.rows));
     switch (outcome.kind) {
       case 'stored':
@@ -100,9 +100,9 @@ export class ChunkSender {
 
   async #append(
     rows: readonly StoredRow[],
-    { target, owned, assertPermitted }: SendContext,
-    keyed: KeyedChunk | undefined,
+    { context, keyed, logged }: AppendContext,
   ): Promise<OwnWriteOutcome> {
+    const { target, owned, assertPermitted } = context;
     assertPermitted();
     const { slot, clock } = this.#options;
     const { group, table } = target;
@@ -112,6 +112,7 @@ export class ChunkSender {
         ? append
         : { ...append, idempotencyId: keyed.id, bodyHash: keyed.bodyHash, answer: keyed.answer };
     return owned().applier.write(message, sequence => {
+      logged?.();
       const position = this.#positionOf(target, sequence);
       const nowMs = clock.nowMs();
       return {
@@ -127,6 +128,12 @@ export class ChunkSender {
     const { region, log, slot } = this.#options;
     return { origin: region, feedEpoch: log.feedEpoch, groupId: group.id, appender: slot, sequence };
   }
+}
+
+interface AppendContext {
+  readonly context: SendContext;
+  readonly keyed?: KeyedChunk | undefined;
+  readonly logged?: () => void;
 }
 
 /** Rows of different requests share a message only where the same table and the same revision's retention take them. */

@@ -54,6 +54,22 @@ test('rows leave at once while few messages are under way, later ones together i
   await Promise.all(lone);
 });
 
+test('what waits leaves as soon as a message is in the log, before its outcome', async () => {
+  const messages: { readonly logged: () => void }[] = [];
+  const commit = new GroupCommit<string, number>((_, __, logged) => {
+    messages.push({ logged });
+    return new Promise(() => undefined);
+  });
+  for (let at = 0; at < MAX_SHARED_APPENDS + 2; at += 1) {
+    void commit.commit('t', '', rowsOf(`r${at}`, 1));
+    await settled();
+  }
+  expect(messages).toHaveLength(MAX_SHARED_APPENDS);
+  messages[0]?.logged();
+  await settled();
+  expect(messages).toHaveLength(MAX_SHARED_APPENDS + 1);
+});
+
 test('a message that fails fails every entry in it and none besides', async () => {
   const { messages, commit } = recording();
   const first = [commit.commit('t', 'a', rowsOf('a', 1)), commit.commit('t', 'b', rowsOf('b', 1))];

@@ -15,13 +15,20 @@ interface Queue<Target, Outcome> {
   inFlight: number;
 }
 
-/** Writes the rows of one message; called with the target of the entry that came last. */
-export type WriteTogether<Target, Outcome> = (target: Target, rows: readonly StoredRow[]) => Promise<Outcome>;
+/**
+ * Writes the rows of one message, for the target of the entry that came last. Calls `logged` once the message is in the log and only
+ * its outcome is still to come.
+ */
+type WriteTogether<Target, Outcome> = (
+  target: Target,
+  rows: readonly StoredRow[],
+  logged: () => void,
+) => Promise<Outcome>;
 
 /**
  * Lets small writes of one table that wait at the same time share a message, so that one disk sync carries many of them (A2). Nothing
- * waits for company: rows leave at once while fewer than `MAX_SHARED_APPENDS` messages of their table are under way. Rows of one
- * entry are never parted; entries keep their order.
+ * waits for company: rows leave at once while fewer than `MAX_SHARED_APPENDS` messages of their table are on their way to the log.
+ * Rows of one entry are never parted; entries keep their order.
  */
 export class GroupCommit<Target, Outcome> {
   readonly #write: WriteTogether<Target, Outcome>;
@@ -54,18 +61,23 @@ export class GroupCommit<Target, Outcome> {
     if (queue.inFlight === 0) this.#queues.delete(table);
   }
 
-  async #send(entries: readonly Waiting<Target, Outcome>[]): Promise<void> {
+  /** Resolves when the message is in the log, or will not be: the next one may leave. */
+  #send(entries: readonly Waiting<Target, Outcome>[]): Promise<void> {
     const last = entries.at(-1);
-    if (last === undefined) return;
-    try {
-      const outcome = await this.#write(
-        last.target,
-        entries.flatMap(({ rows }) => rows),
-      );
-      for (const { resolve } of entries) resolve(outcome);
-    } catch (error) {
-      for (const { reject } of entries) reject(error);
-    }
+    if (last === undefined) return Promise.resolve();
+    const { promise, resolve: logged } = Promise.withResolvers<void>();
+    const rows = entries.flatMap(entry => entry.rows);
+    this.#write(last.target, rows, logged)
+      .then(
+        outcome => {
+          for (const { resolve } of entries) resolve(outcome);
+        },
+        reason => {
+          for (const { reject } of entries) reject(reason);
+        },
+      )
+      .finally(logged);
+    return promise;
   }
 }
 

@@ -23,8 +23,8 @@ export const MAX_REQUEST_CHUNKS_IN_FLIGHT = 4;
 /** What a chunk counts for at least: its request costs as much as so many rows, whatever it holds. */
 export const LEAST_CHUNK_ROWS = 16;
 
-/** Messages of one table that carry small writes of several requests at once: while one is synced, the next one fills. */
-export const MAX_SHARED_APPENDS = 2;
+/** Messages of one table that carry small writes of several requests and are on their way to the log: while one is synced, the next one fills. */
+export const MAX_SHARED_APPENDS = 1;
 
 /** Chunks above it are messages of their own: one disk sync for so many rows is cheap already. */
 export const MAX_SHARED_ROWS = 128;
