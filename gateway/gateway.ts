@@ -1,12 +1,15 @@
 import { ApolloGateway } from '@apollo/gateway';
 import type { ApolloServer } from '@apollo/server';
 import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
+import type { PlannedRead } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import { Health } from '@featuremesh/runtime/health';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
+import { requestSpans } from '@featuremesh/runtime/request-spans';
 import type { Repetition, Timer } from '@featuremesh/runtime/timer';
+import type { Tracing } from '@featuremesh/runtime/tracing';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { MeshReplica, type MeshStateSource } from './catalogue/mesh-replica.ts';
 import type { SavedStateFile } from './catalogue/saved-state.ts';
@@ -33,6 +36,8 @@ import {
 import { RegionTable } from './routing/region-table.ts';
 import { DISCOVERY } from './supergraph/subgraph-names.ts';
 import { readSupergraph } from './supergraph/supergraph-file.ts';
+import { countFanOut, setGatewayGauges } from './telemetry/gateway-gauges.ts';
+import { tracedAsker, tracedSign } from './telemetry/traced-regions.ts';
 
 /** What a gateway is built from. */
 export interface GatewayOptions {
@@ -48,6 +53,7 @@ export interface GatewayOptions {
   readonly clock: Clock & MonotonicClock;
   readonly timer: Timer;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing | undefined;
   readonly log: Logger;
 }
 
@@ -127,10 +133,13 @@ export class Gateway {
   }
 
   async #prepare(): Promise<void> {
-    const { region, production, clock, metrics, log } = this.#options;
+    const { region, production, clock, metrics, tracing, log } = this.#options;
     const regions = this.#regions;
-    const asker = new RegionAsker({ regions, sign: this.#options.sign, clock, metrics, log });
-    const matrices = new MatrixReader({ regions: asker, clock, log });
+    const sign = tracing === undefined ? this.#options.sign : tracedSign(this.#options.sign, tracing);
+    const bareAsker = new RegionAsker({ regions, sign, clock, metrics, log });
+    const asker = tracing === undefined ? bareAsker : tracedAsker(bareAsker, tracing);
+    const onReads = (reads: readonly PlannedRead[]): void => countFanOut(metrics, reads);
+    const matrices = new MatrixReader({ regions: asker, clock, log, onReads });
     const slices = new SliceReader({ regions: asker, clock });
     const root = new DiscoveryRoot({ regions, ownAgeMs: () => this.#replica.ageMs() });
     const discovery = new DiscoverySource(root);
@@ -147,7 +156,13 @@ export class Gateway {
     });
     const newContext = () => this.#newContext();
     this.#secure();
-    registerHealth(this.#fastify, { health: this.#health, route: () => this.#route(), metrics });
+    if (tracing !== undefined) this.#trace(tracing);
+    registerHealth(this.#fastify, {
+      health: this.#health,
+      route: () => this.#route(),
+      metrics,
+      gauges: () => setGatewayGauges(metrics, regions, this.#replica.ageMs()),
+    });
     registerOnlineRead(this.#fastify, { newContext, regions, matrices, metrics });
     this.#apollo = await registerGraphql(this.#fastify, {
       region,
@@ -158,6 +173,13 @@ export class Gateway {
       metrics,
       log,
     });
+  }
+
+  #trace(tracing: Tracing): void {
+    const spans = requestSpans(tracing, 'gateway.request');
+    this.#fastify.addHook('onRequest', spans.onRequest);
+    this.#fastify.addHook('preHandler', spans.preHandler);
+    this.#fastify.addHook('onResponse', spans.onResponse);
   }
 
   /** Errors in the product's shapes, in place of Fastify's; only JSON is taken. */

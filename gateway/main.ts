@@ -11,6 +11,7 @@ import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { RegionTokenSigner } from '@featuremesh/runtime/region-token';
 import { readPrivateKey } from '@featuremesh/runtime/signing';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { startTracing } from '@featuremesh/runtime/tracing';
 import { MeshStateClient } from './catalogue/mesh-state-client.ts';
 import { SavedStateFile } from './catalogue/saved-state.ts';
 import { askSigner } from './execution/ask-signer.ts';
@@ -35,6 +36,16 @@ async function run(path: string, log: Logger): Promise<void> {
     serviceUrl: ownServiceUrl,
     token: () => readInternalToken(config.keys.internal),
   });
+  const metrics = new PrometheusMetrics({ region, process: 'gateway' });
+  const tracing = await startTracing({
+    environment: process.env,
+    process: 'gateway',
+    region,
+    regions: [region, ...config.peers.map(peer => peer.id)],
+    metrics,
+    logger: log,
+    timer: systemTimer,
+  });
   const gateway = await Gateway.create({
     region,
     ownServiceUrl,
@@ -47,11 +58,13 @@ async function run(path: string, log: Logger): Promise<void> {
     production: process.env['NODE_ENV'] === 'production',
     clock: systemClock,
     timer: systemTimer,
-    metrics: new PrometheusMetrics({ region, process: 'gateway' }),
+    metrics,
+    tracing,
     log,
   });
   const lifecycle = new Lifecycle({ logger: log, clock: systemClock, timer: systemTimer });
   lifecycle.attach(process);
+  lifecycle.onStop('tracing', () => tracing?.stop());
   lifecycle.add({ name: 'mesh-state client', stop: () => meshStates.close() });
   lifecycle.add({
     name: 'gateway',

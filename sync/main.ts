@@ -12,9 +12,12 @@ import { createLogger, type Logger } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { startTracing, type Tracing } from '@featuremesh/runtime/tracing';
 import { HttpRegionService } from './adapters/http/http-region-service.ts';
 import { openRegionBroker, type RegionBroker } from './adapters/jetstream/region-broker.ts';
+import { measuredIn, measuredOut, measuredSink } from './agent/link-metrics.ts';
 import { reportLinks } from './agent/link-reporter.ts';
+import { setLogGauges } from './agent/log-gauges.ts';
 import { PolicyKeeper, type PolicyOutcome } from './agent/policy-keeper.ts';
 import { StatusServer } from './agent/status-server.ts';
 import { LinkSession } from './engine/link-session.ts';
@@ -46,7 +49,11 @@ function emptyState(config: RegionConfig): MeshState {
   };
 }
 
-async function openBroker(config: RegionConfig, logger: Logger): Promise<RegionBroker> {
+async function openBroker(
+  config: RegionConfig,
+  logger: Logger,
+  tracing: Tracing | undefined,
+): Promise<RegionBroker> {
   const secrets = await readNatsSecrets(config.keys.natsSecrets);
   return openRegionBroker({
     self: config.id,
@@ -58,11 +65,12 @@ async function openBroker(config: RegionConfig, logger: Logger): Promise<RegionB
     timer: systemTimer,
     random: systemRandom,
     logger,
+    readTraces: tracing !== undefined,
   });
 }
 
 async function runAgent(config: RegionConfig, parts: AgentParts): Promise<void> {
-  const { lifecycle, health, metrics, logger, region, show } = parts;
+  const { lifecycle, health, metrics, tracing, logger, region, show } = parts;
   const service = new HttpRegionService({
     urls: Array.from({ length: config.services }, (_, slot) => hostUrl('http', serviceAddress(config, slot))),
     token: () => readInternalToken(config.keys.internal),
@@ -77,24 +85,31 @@ async function runAgent(config: RegionConfig, parts: AgentParts): Promise<void> 
       broker: region.broker,
       onOutcome: result => {
         outcome = result;
+        metrics.gauge('featuremesh_policy_enforced', {}, result.kind === 'enforced' ? 1 : 0);
+        if (result.kind === 'enforced')
+          metrics.gauge('featuremesh_policy_enforced_revision', {}, result.revision);
         if (result.kind === 'enforced') health.ready('policy');
         else health.notReady('policy', result.reason);
       },
     },
     emptyState(config),
   );
+  const sink = measuredSink(region.sink, metrics, systemClock);
   const sessions = region.links.map(
-    link =>
+    ({ peer, out, link }) =>
       new LinkSession({
         ...base,
-        ...link,
+        peer,
+        out: measuredOut(out, peer, metrics),
+        link: measuredIn(link, peer, metrics),
         self: config.id,
         feed: region.feed,
-        sink: region.sink,
+        sink,
+        tracing,
         service,
         policy: () => keeper.policy(),
         random: systemRandom,
-        logger: logger.child({ peer: link.peer }),
+        logger: logger.child({ peer }),
       }),
   );
   const links = () => sessions.flatMap(session => session.status());
@@ -114,6 +129,7 @@ interface AgentParts {
   readonly lifecycle: Lifecycle;
   readonly health: Health;
   readonly metrics: PrometheusMetrics;
+  readonly tracing: Tracing | undefined;
   readonly logger: Logger;
   readonly region: RegionBroker;
   readonly show: (status: () => unknown) => void;
@@ -124,9 +140,20 @@ async function run(path: string, logger: Logger): Promise<void> {
   const lifecycle = new Lifecycle({ logger, clock: systemClock, timer: systemTimer });
   lifecycle.attach(process);
   const metrics = new PrometheusMetrics({ region: config.id, process: 'sync' });
+  const tracing = await startTracing({
+    environment: process.env,
+    process: 'sync',
+    region: config.id,
+    regions: [config.id, ...config.peers.map(peer => peer.id)],
+    metrics,
+    logger,
+    timer: systemTimer,
+  });
+  lifecycle.onStop('tracing', () => tracing?.stop());
   const health = new Health(['broker', 'policy']);
+  let gauges = (): Promise<void> => Promise.resolve();
   let status: () => unknown = () => ({ region: config.id, links: [] });
-  const server = new StatusServer({ health, metrics, status: () => status() });
+  const server = new StatusServer({ health, metrics, gauges: () => gauges(), status: () => status() });
   lifecycle.add({
     name: 'status server',
     start: () => server.listen(config.listen.sync),
@@ -136,9 +163,10 @@ async function run(path: string, logger: Logger): Promise<void> {
     name: 'broker',
     startTimeoutMs: BROKER_START_MS,
     start: async () => {
-      const region = await openBroker(config, logger);
+      const region = await openBroker(config, logger, tracing);
       lifecycle.onStop('broker connections', () => region.close());
       health.ready('broker');
+      gauges = () => setLogGauges(() => region.feedUsage(), { metrics, timer: systemTimer });
       const watch = systemTimer.every(1_000, () => {
         if (region.connected()) health.ready('broker');
         else health.notReady('broker', 'no connection to the broker');
@@ -147,7 +175,7 @@ async function run(path: string, logger: Logger): Promise<void> {
       const show = (shown: () => unknown): void => {
         status = shown;
       };
-      await runAgent(config, { lifecycle, health, metrics, logger, region, show });
+      await runAgent(config, { lifecycle, health, metrics, tracing, logger, region, show });
     },
   });
   await lifecycle.start();

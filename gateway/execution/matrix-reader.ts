@@ -46,19 +46,24 @@ export class MatrixReader {
   readonly #regions: AsksRegions;
   readonly #clock: MonotonicClock;
   readonly #log: Logger;
+  readonly #onReads: ((reads: readonly PlannedRead[]) => void) | undefined;
 
   constructor(options: {
     readonly regions: AsksRegions;
     readonly clock: MonotonicClock;
     readonly log: Logger;
+    /** Told of each call's reads, for metrics. */
+    readonly onReads?: (reads: readonly PlannedRead[]) => void;
   }) {
     this.#regions = options.regions;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#onReads = options.onReads;
   }
 
   /** One matrix per read, in the order of the reads. */
   async read(reads: readonly PlannedRead[], context: ReadContext): Promise<readonly FeatureMatrix[]> {
+    this.#onReads?.(reads);
     const outcomes = new Map<PlannedRead, Outcome>();
     let pending: Part[] = [];
     for (const read of reads) {

@@ -80,11 +80,11 @@ export class RegionAsker {
     const answers = await this.#ask(ask);
     const { region } = ask;
     const tookMs = this.#clock.monotonicMs() - startedMs;
-    this.#metrics.observe('featuremesh_gateway_region_seconds', { region }, tookMs / 1_000);
+    this.#metrics.observe('featuremesh_gateway_region_seconds', { asked: region }, tookMs / 1_000);
     for (const answer of answers)
       if (answer.kind === 'problem')
         this.#metrics.count('featuremesh_gateway_region_failures_total', {
-          region,
+          asked: region,
           code: answer.problem.code,
         });
     return answers;

@@ -14,12 +14,14 @@ export interface HealthRouteOptions {
   readonly health: Health;
   readonly route: () => RouteHealth;
   readonly metrics: Metrics;
+  /** Sets what is known only when it is asked for, before metrics are written out. */
+  readonly gauges: () => void;
 }
 
 /** `/health/live`, `/health/ready` (503 with a reason per component), `/health/route` (503 while draining), `/metrics`. */
 export function registerHealth(
   fastify: FastifyInstance,
-  { health, route, metrics }: HealthRouteOptions,
+  { health, route, metrics, gauges }: HealthRouteOptions,
 ): void {
   fastify.get('/health/live', (_, reply) => reply.send({ live: true }));
   fastify.get('/health/ready', (_, reply) => {
@@ -30,5 +32,8 @@ export function registerHealth(
     const state = route();
     return reply.code(state.state === 'draining' ? 503 : 200).send(state);
   });
-  fastify.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  fastify.get('/metrics', async (_, reply) => {
+    gauges();
+    return reply.type(metrics.contentType).send(await metrics.text());
+  });
 }

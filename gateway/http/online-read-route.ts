@@ -2,7 +2,8 @@ import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
 import type { OnlineAnswer } from '@featuremesh/domain/online-answer';
 import { problem } from '@featuremesh/domain/problem';
 import type { Metrics } from '@featuremesh/runtime/metrics';
-import type { FastifyInstance } from 'fastify';
+import { outcomeOfStatus } from '@featuremesh/runtime/request-outcome';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { MatrixReader } from '../execution/matrix-reader.ts';
 import { planOnline, type RegionKnowledge, refusalOfAll } from '../execution/online-plan.ts';
 import { isErrorCode } from '../execution/region-problem.ts';
@@ -22,9 +23,18 @@ export interface OnlineReadRouteOptions {
  * `POST /v1/online/read`: the same plan and the same region calls as GraphQL's `online`. 200 where any part was answered; where
  * policy refuses every part a problem with its candidates; where no part could be read the answer with the first problem's status.
  */
-export function registerOnlineRead(fastify: FastifyInstance, options: OnlineReadRouteOptions): void {
-  const { newContext, regions, matrices, metrics } = options;
-  fastify.post('/v1/online/read', { bodyLimit: MAX_REQUEST_BODY_BYTES }, async (request, reply) => {
+export function registerOnlineRead(fastify: FastifyInstance, parts: OnlineReadRouteOptions): void {
+  const { newContext, regions, matrices, metrics } = parts;
+  const partial = new WeakSet<object>();
+  const onResponse = (request: object, reply: FastifyReply, done: () => void): void => {
+    const whole = outcomeOfStatus(reply.statusCode);
+    const outcome = whole === 'complete' && partial.has(request) ? 'partial' : whole;
+    const seconds = reply.elapsedTime / 1_000;
+    metrics.observe('featuremesh_gateway_operation_seconds', { kind: 'http', outcome }, seconds);
+    done();
+  };
+  const options = { bodyLimit: MAX_REQUEST_BODY_BYTES, onResponse };
+  fastify.post('/v1/online/read', options, async (request, reply) => {
     const context = newContext();
     const plan = planOnline(request.body, context, regions);
     if (!plan.ok) return sendProblem(reply, plan.problem);
@@ -36,6 +46,7 @@ export function registerOnlineRead(fastify: FastifyInstance, options: OnlineRead
     const results = await matrices.read(plan.value.reads, context.read);
     const answer: OnlineAnswer = { rows: plan.value.rows, results };
     const first = results.find(result => result.problem !== undefined)?.problem;
+    if (first !== undefined) partial.add(request);
     if (first === undefined || results.some(result => result.columns !== null)) return reply.send(answer);
     const code: ErrorCode = isErrorCode(first.code) ? first.code : 'INTERNAL';
     const { region, candidates } = first;

@@ -17,9 +17,8 @@ export function operationMetrics(metrics: Metrics, clock: MonotonicClock): Apoll
           const kind = isOnline === true ? 'online' : 'catalogue';
           const partial = data == null ? 'failed' : 'partial';
           const outcome = errors === undefined || errors.length === 0 ? 'complete' : partial;
-          metrics.count('featuremesh_gateway_operations_total', { kind, outcome });
           const seconds = (clock.monotonicMs() - startedMs) / 1_000;
-          metrics.observe('featuremesh_gateway_operation_seconds', { kind }, seconds);
+          metrics.observe('featuremesh_gateway_operation_seconds', { kind, outcome }, seconds);
           if (errors?.some(error => error.extensions?.['code'] === 'RESIDENCY_REDIRECT') === true)
             metrics.count('featuremesh_gateway_redirects_total', {});
         },

@@ -69,6 +69,20 @@ export function decodeFeedChunk(body: Uint8Array): ChunkRow[] {
   return rows;
 }
 
+/** Number of rows of an encoded chunk, by its header alone; 0 where there is none. */
+export function chunkRowCount(body: Uint8Array): number {
+  if (body.length < CHUNK_HEADER_BYTES) return 0;
+  return new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(1, true);
+}
+
+/** The first row of a chunk that is known to be whole, as a view; undefined where it has none. */
+export function firstChunkRow(body: Uint8Array): Uint8Array | undefined {
+  if (chunkRowCount(body) === 0) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const keyEnd = CHUNK_HEADER_BYTES + 2 + view.getUint16(CHUNK_HEADER_BYTES, true);
+  return body.subarray(keyEnd + 4, keyEnd + 4 + view.getUint32(keyEnd, true));
+}
+
 function corrupt(reason: string): ProblemError {
   return new ProblemError(problem('CORRUPT_DATA', `feed chunk: ${reason}`));
 }

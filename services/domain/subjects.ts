@@ -61,6 +61,9 @@ export const FEED_EPOCH_METADATA = 'fm-feed-epoch';
 /** Headers of FEED messages: hash of a keyed body, its first answer, and the cursor of an imported batch. */
 export const FEED_HEADERS = { body: 'fm-body', answer: 'fm-answer', link: 'fm-link' } as const;
 
+/** Header of messages on FEED and OUT that belong to a sampled trace: W3C trace context (decision 0015). */
+export const TRACE_HEADER = 'traceparent';
+
 /** Table of one (group, version, placement generation) in every online store. */
 export const tableName = (groupId: string, version: number, generation: number): string =>
   `g_${groupId}_v${version}_p${generation}`;

@@ -13,6 +13,7 @@ import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { publicKeyOf, readPrivateKey } from '@featuremesh/runtime/signing';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { startTracing, type Tracing } from '@featuremesh/runtime/tracing';
 import { JetStreamChangeLog } from './adapters/jetstream/jetstream-change-log.ts';
 import { LmdbOnlineStore } from './adapters/lmdb/lmdb-online-store.ts';
 import { LmdbRegistry } from './adapters/lmdb/lmdb-registry.ts';
@@ -24,6 +25,9 @@ import { INGEST_LIMITS } from './ingest/ingest-limits.ts';
 import { IngestService } from './ingest/ingest-service.ts';
 import { LagTracker } from './ingest/lag-tracker.ts';
 import { Projector } from './ingest/projector.ts';
+import { type ObserverParts, observedLog } from './telemetry/observed-log.ts';
+import { observedStore } from './telemetry/observed-store.ts';
+import { setServiceGauges } from './telemetry/service-gauges.ts';
 
 /** How often readiness is judged. */
 const HEALTH_EVERY_MS = 250;
@@ -42,12 +46,14 @@ interface Process {
   readonly slot: number;
   readonly logger: Logger;
   readonly metrics: PrometheusMetrics;
+  readonly tracing: Tracing | undefined;
+  readonly observer: ObserverParts;
   readonly health: Health;
   readonly lifecycle: Lifecycle;
   readonly registry: LmdbRegistry;
   readonly store: LmdbOnlineStore;
   /** Set once the log is there. */
-  readonly late: { ingest: LateIngest; lag?: LagTracker };
+  readonly late: { ingest: LateIngest; lag?: LagTracker; log?: JetStreamChangeLog; writes?: IngestService };
 }
 
 async function run(configPath: string, slot: number, logger: Logger): Promise<void> {
@@ -56,11 +62,25 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
     throw new ProblemError(problem('NOT_YET_SUPPORTED', '`tls` of the region service is not supported yet'));
   const lifecycle = new Lifecycle({ logger, clock: systemClock, timer: systemTimer });
   lifecycle.attach(process);
-  const { registry, store } = await openStorage(config, lifecycle);
   const metrics = new PrometheusMetrics({ region: config.id, process: 'service', slot: String(slot) });
+  const tracing = await startTracing({
+    environment: process.env,
+    process: 'service',
+    region: config.id,
+    slot,
+    regions: [config.id, ...config.peers.map(peer => peer.id)],
+    metrics,
+    logger,
+    timer: systemTimer,
+  });
+  lifecycle.onStop('tracing', () => tracing?.stop());
+  const observer = { metrics, clock: systemClock, tracing };
+  const { registry, store: bareStore } = await openStorage(config, lifecycle);
+  const store = observedStore(bareStore, observer);
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
   const late = { ingest: new LateIngest() };
-  const shared: Process = { config, slot, logger, metrics, health, lifecycle, registry, store, late };
+  const telemetry = { metrics, tracing, observer };
+  const shared: Process = { config, slot, logger, ...telemetry, health, lifecycle, registry, store, late };
   const app = await createApp(shared);
   addHttp(shared, app);
   addWrites(shared, app);
@@ -90,7 +110,8 @@ async function openStorage(
 }
 
 async function createApp(shared: Process): Promise<RegionApp> {
-  const { config, logger, metrics, health, lifecycle, registry, store, late } = shared;
+  const { config, logger, metrics, tracing, health, lifecycle, registry, store, late } = shared;
+  const folders = servicePaths(config);
   const app = await createRegionApp({
     region: config.id,
     registry,
@@ -100,6 +121,18 @@ async function createApp(shared: Process): Promise<RegionApp> {
     lagMs: peers => longestLag(peers.map(peer => late.lag?.lagMs(peer) ?? null)),
     logger,
     metrics,
+    tracing,
+    gauges: () =>
+      setServiceGauges({
+        metrics,
+        ...machine,
+        store,
+        folders,
+        state: () => registry.state(),
+        log: () => late.log,
+        lagMs: peer => late.lag?.lagMs(peer) ?? null,
+        isBehind: () => late.writes?.isBehind ?? false,
+      }),
     health,
     signal: lifecycle.signal,
     routeState: () => (lifecycle.signal.aborted ? 'draining' : 'active'),
@@ -131,7 +164,7 @@ function addHttp({ config, slot, health, lifecycle }: Process, app: RegionApp): 
 }
 
 function addWrites(shared: Process, app: RegionApp): void {
-  const { config, slot, logger, metrics, lifecycle, registry, store, late } = shared;
+  const { config, slot, logger, metrics, tracing, lifecycle, registry, store, late } = shared;
   lifecycle.add({
     name: 'log and writes',
     startTimeoutMs: WRITES_START_TIMEOUT_MS,
@@ -146,14 +179,19 @@ function addWrites(shared: Process, app: RegionApp): void {
         timer: systemTimer,
       });
       lifecycle.onStop('log', () => log.close());
+      late.log = log;
       const lag = new LagTracker({ log, store, logger, ...machine });
       late.lag = lag;
       lifecycle.add({ name: 'lag tracker', start: () => lag.start(), stop: () => lag.stop() });
       const { tables } = app;
-      const common = { registry, tables, store, log, slot, region: config.id, logger, metrics, ...machine };
+      const common = {
+        ...{ registry, tables, store, slot, region: config.id, logger, metrics, tracing, ...machine },
+        log: observedLog(log, shared.observer),
+      };
       const projector = new Projector(common);
       lifecycle.add({ name: 'projector', start: () => projector.start(), stop: () => projector.stop() });
       const ingest = new IngestService({ ...common, limits: INGEST_LIMITS });
+      late.writes = ingest;
       lifecycle.add({
         name: 'writes',
         startTimeoutMs: WRITES_START_TIMEOUT_MS,

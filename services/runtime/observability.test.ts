@@ -53,13 +53,17 @@ describe('metrics', () => {
     metrics.count('featuremesh_rows_accepted_total', { group: 'g2' });
     metrics.forget('featuremesh_rows_accepted_total', { group: 'g2' });
     metrics.gauge('featuremesh_chunks_in_flight', {}, 7);
-    metrics.observe('featuremesh_read_seconds', { kind: 'http' }, 0.003);
+    metrics.observe('featuremesh_read_seconds', { outcome: 'complete' }, 0.003);
     const text = await metrics.text();
     expect(text).toContain('featuremesh_rows_accepted_total{group="g1",region="eu-west-1"} 5');
     expect(text).not.toContain('g2');
     expect(text).toContain('featuremesh_chunks_in_flight{region="eu-west-1"} 7');
-    expect(text).toContain('featuremesh_read_seconds_bucket{le="0.005",region="eu-west-1",kind="http"} 1');
-    expect(text).toContain('featuremesh_read_seconds_bucket{le="0.002",region="eu-west-1",kind="http"} 0');
+    expect(text).toContain(
+      'featuremesh_read_seconds_bucket{le="0.005",region="eu-west-1",outcome="complete"} 1',
+    );
+    expect(text).toContain(
+      'featuremesh_read_seconds_bucket{le="0.002",region="eu-west-1",outcome="complete"} 0',
+    );
     expect(metrics.contentType).toContain('text/plain');
   });
 
@@ -73,7 +77,7 @@ describe('metrics', () => {
     for (const [name, { kind, labels }] of Object.entries(METRICS)) {
       expect(name).toMatch(/^featuremesh_[a-z_]+$/);
       expect(name.endsWith('_total'), name).toBe(kind === 'counter');
-      if (kind === 'histogram') expect(name).toMatch(/_(seconds|rows|bytes)$/);
+      if (kind === 'histogram') expect(name).toMatch(/_(seconds|rows|bytes|regions)$/);
       expect(labels).not.toContain('key');
     }
   });

@@ -51,5 +51,5 @@ function measure(status: LinkStatus, metrics: Metrics, counted: Map<string, numb
   if (direction === 'out') return;
   metrics.gauge('featuremesh_link_lag_seconds', { peer }, status.lagMs === null ? NaN : status.lagMs / 1_000);
   metrics.count('featuremesh_link_gaps_total', { peer }, since('gaps', status.gaps));
-  metrics.gauge('featuremesh_link_held_batches', { peer, reason: 'any' }, status.heldBatches);
+  metrics.gauge('featuremesh_link_held_batches', { peer }, status.heldBatches);
 }

@@ -7,6 +7,8 @@ import type { Metrics } from '@featuremesh/runtime/metrics';
 export interface StatusServerParts {
   readonly health: Health;
   readonly metrics: Metrics;
+  /** Sets what is known only when it is asked for, before metrics are written out. */
+  readonly gauges: () => Promise<void>;
   /** Body of `/status`: policy in force and links. */
   readonly status: () => unknown;
 }
@@ -34,7 +36,7 @@ export class StatusServer {
 }
 
 async function answer(
-  { health, metrics, status }: StatusServerParts,
+  { health, metrics, gauges, status }: StatusServerParts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -53,6 +55,7 @@ async function answer(
     case '/status':
       return send(200, status());
     case '/metrics':
+      await gauges();
       response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.text());
       return;
     default:

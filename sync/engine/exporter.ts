@@ -18,6 +18,7 @@ import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { TraceSpan, Tracing } from '@featuremesh/runtime/tracing';
 import type { CompiledPolicy, ExportedVersion } from '../policy-compiler/compile.ts';
 import type { FeedChunk, FeedSource } from '../ports/feed.ts';
 import type { LinkOut } from '../ports/link.ts';
@@ -45,6 +46,7 @@ export interface ExporterParts {
   readonly timer: Timer;
   readonly random: Random;
   readonly logger: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** What a broker's refusal, a lost answer or a fence mean: the session ends and begins anew from what OUT says. */
@@ -219,6 +221,7 @@ export class Exporter {
       await this.#publish(
         { kind: 'live', ...groupFields(rule), origin: self, feedEpoch: feed.feedEpoch, appenders },
         rows,
+        taken,
       );
       this.#shippedRows += rows.length;
     }
@@ -295,6 +298,7 @@ export class Exporter {
   async #publish(
     fields: Partial<LinkEnvelope> & Pick<LinkEnvelope, 'kind'>,
     rows: readonly ChunkRow[],
+    chunks: readonly FeedChunk[] = [],
   ): Promise<void> {
     const clocks = rows
       .map(({ row }) => readHeader(row).stamp.physicalUs)
@@ -322,7 +326,9 @@ export class Exporter {
       envelope,
       body: rows.length === 0 ? new Uint8Array() : encodeLinkRows(rows),
     };
-    const outcome = await this.#parts.out.publish(message);
+    const span = this.#parts.tracing && exportSpan(this.#parts.tracing, this.#parts.peer, envelope, chunks);
+    const outcome = await this.#parts.out.publish(message, span?.traceparent);
+    span?.end(outcome === 'stored' ? undefined : 'LOG_UNAVAILABLE');
     if (outcome !== 'stored') {
       if (outcome === 'refused') this.#refusedBatches++;
       throw new ExportInterrupted(outcome);
@@ -343,6 +349,26 @@ function groupFields(
     schemaHash: rule.schemaHash,
     policyEpoch: rule.policyEpoch,
   };
+}
+
+/** A batch continues the trace of the first sampled write in it and is linked to the others. */
+function exportSpan(
+  tracing: Tracing,
+  peer: RegionId,
+  { groupId, version, rows }: LinkEnvelope,
+  chunks: readonly FeedChunk[],
+): TraceSpan | undefined {
+  return tracing.follow(
+    'link.export',
+    chunks.map(({ traceparent }) => traceparent),
+    {
+      'featuremesh.peer': peer,
+      'featuremesh.group': groupId,
+      'featuremesh.version': version,
+      'featuremesh.rows': rows,
+      'featuremesh.chunks': chunks.length,
+    },
+  );
 }
 
 /** Appender slot → first and last FEED sequence of the chunks. */

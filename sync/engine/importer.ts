@@ -12,6 +12,7 @@ import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { TraceSpan, Tracing } from '@featuremesh/runtime/tracing';
 import type { CompiledPolicy } from '../policy-compiler/compile.ts';
 import type { FeedSink, HeldReason, ImportAppend } from '../ports/feed.ts';
 import type { LinkIn, Received } from '../ports/link.ts';
@@ -36,6 +37,7 @@ export interface ImporterParts {
   readonly timer: Timer;
   readonly random: Random;
   readonly logger: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** What becomes of the rows of one batch. */
@@ -216,6 +218,7 @@ export class Importer {
       this.#progress(envelope.sentAtMs);
       return;
     }
+    const span = this.#span(received.traceparent, envelope);
     const rows = envelope.groupId === '' ? undefined : await this.#judge(received, message);
     if (envelope.snapshot?.last === true && this.#permits(envelope))
       this.#open.finished(envelope.snapshot.requestId, envelope);
@@ -228,9 +231,21 @@ export class Importer {
       feedEpoch: envelope.feedEpoch,
       ...this.#covered(envelope),
       sentAtMs: envelope.sentAtMs,
+      ...(span === undefined ? {} : { traceparent: span.traceparent }),
     });
+    span?.end();
     this.#importedRows += rows?.length ?? 0;
     received.ack();
+  }
+
+  #span(traceparent: string | undefined, envelope: LinkMessage['envelope']): TraceSpan | undefined {
+    if (traceparent === undefined) return undefined;
+    return this.#parts.tracing?.follow('link.import', [traceparent], {
+      'featuremesh.peer': this.#parts.peer,
+      'featuremesh.group': envelope.groupId,
+      'featuremesh.version': envelope.version,
+      'featuremesh.rows': envelope.rows,
+    });
   }
 
   /** What a batch may claim to cover: nothing while rows before it, or other pages of its snapshot, are missing here. */

@@ -4,6 +4,7 @@ import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { CompiledPolicy } from '../policy-compiler/compile.ts';
 import type { FeedSink, FeedSource } from '../ports/feed.ts';
 import type { LinkIn, LinkOut } from '../ports/link.ts';
@@ -27,6 +28,7 @@ export interface LinkParts {
   readonly timer: Timer;
   readonly random: Random;
   readonly logger: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Both directions with one peer. Each of its four loops begins anew after an error, without disturbing the others. */

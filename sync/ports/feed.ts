@@ -8,6 +8,8 @@ export interface FeedChunk {
   readonly appender: number;
   /** `domain/feed-chunk` bytes. */
   readonly body: Uint8Array;
+  /** W3C trace context of the message, where it has one and tracing is on. */
+  readonly traceparent?: string;
 }
 
 /** One group's own chunks in log order, from a cursor on; a bounded number is fetched ahead. */
@@ -29,6 +31,13 @@ export interface FeedSource {
   bounds(): Promise<{ readonly first: number; readonly last: number }>;
   /** Resolves when a chunk arrives in any tail of this source, or after `waitMs`, or when the signal aborts. */
   arrival(waitMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Size of the log; `limitBytes` is Infinity without a limit. */
+export interface FeedUsage {
+  readonly bytes: number;
+  readonly limitBytes: number;
+  readonly messages: number;
 }
 
 /** A snapshot that an importer asked for and has not received in full. */
@@ -65,6 +74,8 @@ export interface ImportAppend {
   readonly sentAtMs: number;
   /** Last local FEED sequence on `FEED.*.*.in.<peer>`; 0 where nothing was imported from the peer yet. */
   readonly expectedSequence: number;
+  /** W3C trace context that the message carries on. */
+  readonly traceparent?: string;
 }
 
 /** `fenced`: another importer appended. `refused`: FEED does not permit the group (R2). */

@@ -24,8 +24,8 @@ export interface LinkOut {
   head(): Promise<OutHead>;
   /** Batches stored and not yet acknowledged by the peer. */
   pending(): Promise<number>;
-  /** Appends; the broker refuses where OUT's last sequence is not `linkSeq − 1`. */
-  publish(message: LinkMessage): Promise<OutOutcome>;
+  /** Appends; the broker refuses where OUT's last sequence is not `linkSeq − 1`. A trace context travels beside the message, not in it. */
+  publish(message: LinkMessage, traceparent?: string): Promise<OutOutcome>;
   /** Removes what is queued of a group; the first and last link_seq removed, undefined where there was nothing. */
   purgeGroup(groupId: string): Promise<{ readonly from: number; readonly through: number } | undefined>;
   /** Names a new link epoch in the stream's own metadata. */
@@ -47,6 +47,8 @@ export interface Received<T> {
   /** Undefined where the bytes are no message of this version. */
   readonly message: T | undefined;
   readonly bytes: Uint8Array;
+  /** What the peer sent as trace context, where tracing is on; nothing but telemetry looks at it. */
+  readonly traceparent?: string;
   ack(): void;
   /** Asks for it again after `delayMs`. */
   retry(delayMs: number): void;

@@ -1,7 +1,10 @@
 import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
+import { ERRORS } from '@featuremesh/domain/error-catalogue';
 import type { OnlineAnswer } from '@featuremesh/domain/online-answer';
+import type { Result } from '@featuremesh/domain/result';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Metrics } from '@featuremesh/runtime/metrics';
+import { outcomeOfStatus, type RequestOutcome } from '@featuremesh/runtime/request-outcome';
 import type { FastifyInstance } from 'fastify';
 import type { RegionReader } from '../serving/region-reader.ts';
 import type { ReadCaller } from '../serving/ticket-reader.ts';
@@ -25,8 +28,8 @@ export function registerReadRoute(fastify: FastifyInstance, options: ReadRouteOp
     const parsed = parseOnlineReadRequest(request.body);
     if (!parsed.ok) return sendProblem(reply, parsed.problem);
     const answer = await reader.read(parsed.value, EVERYONE);
-    metrics.count('featuremesh_reads_total', { kind: 'http' });
-    metrics.observe('featuremesh_read_seconds', { kind: 'http' }, (clock.monotonicMs() - startedMs) / 1_000);
+    const seconds = (clock.monotonicMs() - startedMs) / 1_000;
+    metrics.observe('featuremesh_read_seconds', { outcome: outcomeOf(answer) }, seconds);
     if (!answer.ok) {
       metrics.count('featuremesh_read_problems_total', { code: answer.problem.code });
       return sendProblem(reply, answer.problem);
@@ -34,6 +37,11 @@ export function registerReadRoute(fastify: FastifyInstance, options: ReadRouteOp
     countProblems(answer.value, metrics);
     return answer.value;
   });
+}
+
+function outcomeOf(answer: Result<OnlineAnswer>): RequestOutcome {
+  if (!answer.ok) return outcomeOfStatus(ERRORS[answer.problem.code].http);
+  return answer.value.results.some(({ problem }) => problem !== undefined) ? 'partial' : 'complete';
 }
 
 function countProblems({ results }: OnlineAnswer, metrics: Metrics): void {

@@ -6,7 +6,9 @@ import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
 import { RegionTokenVerifier } from '@featuremesh/runtime/region-token';
+import { requestSpans } from '@featuremesh/runtime/request-spans';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { FastifyInstance } from 'fastify';
 import { GatewayCallers } from '../graphql/gateway-caller.ts';
 import { registerGraphql } from '../graphql/graphql-server.ts';
@@ -50,6 +52,9 @@ export interface RegionAppOptions {
   readonly routeState: () => RouteState;
   /** Longest wait for the sync agent's report; tests without an agent shorten it. */
   readonly enforcementWaitMs?: number;
+  readonly tracing?: Tracing | undefined;
+  /** Sets what is known only when it is asked for, before metrics are written out. */
+  readonly gauges?: () => Promise<void>;
 }
 
 /** A region's HTTP surface before it listens, and the parts that others build on. */
@@ -64,6 +69,12 @@ export interface RegionApp {
 export async function createRegionApp(options: RegionAppOptions): Promise<RegionApp> {
   const { registry, store, clock, timer, random, logger, metrics, health, signal } = options;
   const fastify = createHttpServer({ logger, metrics, clock, random, draining: () => signal.aborted });
+  if (options.tracing !== undefined) {
+    const spans = requestSpans(options.tracing, 'service.request');
+    fastify.addHook('onRequest', spans.onRequest);
+    fastify.addHook('preHandler', spans.preHandler);
+    fastify.addHook('onResponse', spans.onResponse);
+  }
   const tables = new TableKeeper({ registry, store, clock, timer, logger });
   const tableFor = (groupId: string, version: number) => tables.tableFor(groupId, version);
   const view = new CurrentView(() => registry.state());
@@ -78,6 +89,7 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
     beforeMetrics: async () => {
       metrics.gauge('featuremesh_mesh_state_revision', {}, registry.state().revision);
       metrics.gauge('featuremesh_store_tables', {}, tables.tables().length);
+      await options.gauges?.();
     },
   });
   registerReadRoute(fastify, { reader: new RegionReader({ view, tickets, clock }), metrics, clock });

@@ -4,6 +4,7 @@ import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
+import { outcomeOfStatus } from '@featuremesh/runtime/request-outcome';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { foreseen, sendProblem } from './problem-reply.ts';
 
@@ -66,7 +67,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     const route = request.routeOptions.url ?? 'unknown';
     const seconds = (clock.monotonicMs() - (startedAtMs.get(request) ?? clock.monotonicMs())) / 1_000;
     metrics.count('featuremesh_http_requests_total', { route, status: String(reply.statusCode) });
-    metrics.observe('featuremesh_http_request_seconds', { route }, seconds);
+    const outcome = outcomeOfStatus(reply.statusCode);
+    metrics.observe('featuremesh_http_request_seconds', { route, outcome }, seconds);
     logger.debug({ route, method: request.method, status: reply.statusCode, seconds }, 'request answered');
   });
   fastify.setNotFoundHandler((request, reply) =>

@@ -7,6 +7,7 @@ import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { ChangeLog } from '../ports/change-log.ts';
 import type { IdempotencyRecord, StoredRow } from '../ports/online-store.ts';
 import type { ChunkGate } from './chunk-gate.ts';
+import type { CommitTraces } from './commit-traces.ts';
 import { GroupCommit } from './group-commit.ts';
 import {
   type EarlierChunk,
@@ -31,6 +32,8 @@ export interface ChunkSenderOptions {
   readonly region: RegionId;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Undefined where tracing is off. */
+  readonly traces: CommitTraces | undefined;
 }
 
 /** What all chunks of one request share; `key` and `caller` identify a keyed write. */
@@ -78,6 +81,7 @@ export class ChunkSender {
     if (chunk.rows.length === 0)
       return { accepted: 0, duplicates: 0, rejected: chunk.rejected, position: undefined, online: 'APPLIED' };
     // A keyed chunk is a message of its own: its id is the broker's, its answer stands in the header.
+    this.#options.traces?.note(chunk.rows);
     const alone = keyed !== undefined || chunk.rows.length > MAX_SHARED_ROWS;
     const outcome = await (alone
       ? this.#append(chunk.rows, { context, keyed })
@@ -98,7 +102,13 @@ export class ChunkSender {
     }
   }
 
-  async #append(
+  #append(rows: readonly StoredRow[], context: AppendContext): Promise<OwnWriteOutcome> {
+    const { traces } = this.#options;
+    if (traces === undefined) return this.#store(rows, context);
+    return traces.commit(rows, context.context.target.table, () => this.#store(rows, context));
+  }
+
+  async #store(
     rows: readonly StoredRow[],
     { context, keyed, logged }: AppendContext,
   ): Promise<OwnWriteOutcome> {

@@ -7,12 +7,14 @@ import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { ChangeLog } from '../ports/change-log.ts';
 import type { OnlineStore } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
 import { ChunkGate } from './chunk-gate.ts';
 import { ChunkSender } from './chunk-sender.ts';
+import { CommitTraces } from './commit-traces.ts';
 import { HeldGroups, type TableLookup } from './held-groups.ts';
 import { bodyHash, EarlierChunks } from './idempotency.ts';
 import { IdempotencySweep } from './idempotency-sweep.ts';
@@ -43,6 +45,7 @@ export interface IngestOptions {
   readonly limits: IngestLimits;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** One request under way. `beginChunk` takes the time and the stamps of its next chunk, or fails the run. */
@@ -86,7 +89,8 @@ export class IngestService {
       clock,
       maxEntries: limits.maxIdempotencyEntries,
     });
-    this.#sender = new ChunkSender({ log, gate: this.#gate, earlier, slot, region, clock, metrics });
+    const traces = options.tracing === undefined ? undefined : new CommitTraces(options.tracing);
+    this.#sender = new ChunkSender({ log, gate: this.#gate, earlier, slot, region, clock, metrics, traces });
     this.#sweep = new IdempotencySweep({ store, clock, timer, logger, metrics });
   }
 
@@ -237,6 +241,8 @@ export class IngestService {
   #countRows({ group }: WriteTarget, summary: WriteSummary): void {
     const { metrics } = this.#options;
     metrics.count('featuremesh_rows_accepted_total', { group: group.id }, summary.accepted);
+    if (summary.online === 'PENDING')
+      metrics.count('featuremesh_rows_pending_total', { group: group.id }, summary.accepted);
     for (const { code } of summary.rejected)
       metrics.count('featuremesh_rows_rejected_total', { group: group.id, code });
   }

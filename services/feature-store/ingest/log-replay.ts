@@ -1,6 +1,7 @@
 import { ProblemError } from '@featuremesh/domain/problem';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { TraceSpan, Tracing } from '@featuremesh/runtime/tracing';
 import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { REPLAY_STEPS_IN_FLIGHT, RETRY_FIRST_MS, RETRY_LONGEST_MS } from './ingest-limits.ts';
@@ -27,6 +28,7 @@ export class LogReplay {
   readonly #steps: ReplaySteps;
   readonly #timer: Timer;
   readonly #logger: Logger;
+  readonly #tracing: Tracing | undefined;
 
   constructor(options: {
     log: ChangeLog;
@@ -34,12 +36,14 @@ export class LogReplay {
     steps: ReplaySteps;
     timer: Timer;
     logger: Logger;
+    tracing?: Tracing | undefined;
   }) {
     this.#log = options.log;
     this.#store = options.store;
     this.#steps = options.steps;
     this.#timer = options.timer;
     this.#logger = options.logger;
+    this.#tracing = options.tracing;
   }
 
   /** Applies the slot's own messages that the log held at the call; resolves with the watermark. Rejects as log and store do. */
@@ -68,9 +72,14 @@ export class LogReplay {
       const { sequence } = message;
       const watermark = { name: scope.watermark, sequence, after: tail };
       tail = sequence;
+      const span = this.#tracing && this.#span(this.#tracing, message, step.rows.length);
       const applied = this.#store.apply({ ...step, watermark, lease: scope.lease }).then(
-        () => scope.onApplied?.(message, step.rows.length),
+        () => {
+          span?.end();
+          scope.onApplied?.(message, step.rows.length);
+        },
         (error: unknown) => {
+          span?.end('STORE_UNAVAILABLE');
           failure ??= { error };
           failed.abort();
         },
@@ -82,6 +91,18 @@ export class LogReplay {
     await Promise.all(issued);
     if (failure !== undefined) throw failure.error;
     return tail;
+  }
+
+  #span(
+    tracing: Tracing,
+    { traceparent, groupId, version }: LogMessage,
+    rows: number,
+  ): TraceSpan | undefined {
+    return tracing.follow('projector.apply', [traceparent], {
+      'featuremesh.group': groupId,
+      'featuremesh.version': version,
+      'featuremesh.rows': rows,
+    });
   }
 
   /** Bytes that decode to nothing can never be applied; they are told and left behind, so that the rest goes on. */

@@ -4,6 +4,7 @@ import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
@@ -26,6 +27,7 @@ export interface ProjectorOptions {
   readonly slot: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing | undefined;
 }
 
 /**
@@ -42,11 +44,11 @@ export class Projector {
 
   constructor(options: ProjectorOptions) {
     const { log, store, clock, timer, logger } = options;
-    const { region } = options;
+    const { region, tracing } = options;
     const groups = new HeldGroups({ registry: options.registry, tables: options.tables, region, clock });
     const steps = new ReplaySteps({ groups, region, feedEpoch: log.feedEpoch, clock });
     this.#options = options;
-    this.#replay = new LogReplay({ log, store, steps, timer, logger });
+    this.#replay = new LogReplay({ log, store, steps, timer, logger, tracing });
     this.#holder = `projector-${options.slot}-${options.random.base32(16)}`;
   }
 
@@ -81,7 +83,7 @@ export class Projector {
   }
 
   async #lead(lease: LeaseRef): Promise<void> {
-    const { metrics, logger } = this.#options;
+    const { logger } = this.#options;
     const ended = new AbortController();
     const signal = AbortSignal.any([this.#stopped.signal, ended.signal]);
     logger.info({ epoch: lease.epoch }, 'projector active');
@@ -97,7 +99,6 @@ export class Projector {
       ended.abort();
       await Promise.allSettled(work);
       this.#setActive(false);
-      metrics.gauge('featuremesh_projector_pending_chunks', { source: 'imports' }, 0);
       await this.#acquire(PROJECTOR_LEASE, 0).catch(() => undefined);
     }
   }

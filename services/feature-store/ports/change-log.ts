@@ -12,6 +12,8 @@ export interface ChunkAppend {
   readonly bodyHash?: string;
   /** What the write answered, so that a replay can rebuild the idempotency record. */
   readonly answer?: string;
+  /** W3C trace context of a sampled write; kept beside the rows, and nothing depends on it. */
+  readonly traceparent?: string;
 }
 
 /**
@@ -58,6 +60,8 @@ export interface LogMessage {
   readonly idempotencyId?: string;
   readonly bodyHash?: string;
   readonly answer?: string;
+  /** As appended, or as the importer found it; may be anything that a peer sent. */
+  readonly traceparent?: string;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { FEED_STREAM, feedOwnSubject, parseFeedSubject } from '@featuremesh/domain/subjects';
+import { FEED_STREAM, feedOwnSubject, parseFeedSubject, TRACE_HEADER } from '@featuremesh/domain/subjects';
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import type { FeedChunk, FeedTail } from '../../ports/feed.ts';
 
@@ -13,6 +13,8 @@ export interface GroupTailOptions {
   readonly groupId: string;
   /** FEED sequence after which to begin. */
   readonly after: number;
+  /** Whether chunks tell their trace contexts. */
+  readonly readTraces: boolean;
   readonly onArrival: () => void;
   readonly onClose: (tail: GroupTail) => void;
 }
@@ -99,12 +101,14 @@ export class GroupTail implements FeedTail {
     const subject = parseFeedSubject(message.subject);
     this.#readThrough = message.seq;
     if (subject === undefined) return;
+    const traceparent = this.#options.readTraces ? message.header.get(TRACE_HEADER) : '';
     this.#ready.push({
       sequence: message.seq,
       groupId: subject.groupId,
       version: subject.version,
       appender: Number(subject.source),
       body: message.data,
+      ...(traceparent === '' ? {} : { traceparent }),
     });
     this.#readyBytes += message.data.length;
     this.#options.onArrival();

@@ -7,6 +7,7 @@ import {
   HELD_STREAM,
   heldSubject,
   LINK_PROGRESS_SUBJECT,
+  TRACE_HEADER,
 } from '@featuremesh/domain/subjects';
 import {
   type JetStreamClient,
@@ -66,6 +67,7 @@ export class JetStreamFeedSink implements FeedSink {
       rows === undefined ? feedCursorSubject(peer) : feedImportSubject(rows.groupId, rows.version, peer);
     const head = headers();
     head.set(FEED_HEADERS.link, JSON.stringify(headerOf(message)));
+    if (message.traceparent !== undefined) head.set(TRACE_HEADER, message.traceparent);
     try {
       const stored = await this.#client.publish(subject, rows?.body ?? new Uint8Array(), {
         headers: head,

@@ -31,6 +31,7 @@ export class JetStreamFeedSource implements FeedSource {
   readonly #manager: JetStreamManager;
   readonly #timer: Timer;
   readonly #logger: Logger;
+  readonly #readTraces: boolean;
   readonly #tails = new Set<GroupTail>();
   readonly #waiting = new Set<() => void>();
   readonly #stop = new AbortController();
@@ -42,18 +43,25 @@ export class JetStreamFeedSource implements FeedSource {
     manager: JetStreamManager;
     timer: Timer;
     logger: Logger;
+    readTraces?: boolean;
   }) {
     this.feedEpoch = parts.feedEpoch;
     this.#client = parts.client;
     this.#manager = parts.manager;
     this.#timer = parts.timer;
     this.#logger = parts.logger;
+    this.#readTraces = parts.readTraces ?? false;
   }
 
   /** Works on the region's connection, which stays the caller's, over a FEED of this epoch. */
   static async over(
     connection: NatsConnection,
-    options: { readonly feedEpoch: string; readonly timer: Timer; readonly logger: Logger },
+    options: {
+      readonly feedEpoch: string;
+      readonly timer: Timer;
+      readonly logger: Logger;
+      readonly readTraces?: boolean;
+    },
   ): Promise<JetStreamFeedSource> {
     const timeout = REQUEST_TIMEOUT_MS;
     const source = new JetStreamFeedSource({
@@ -70,6 +78,7 @@ export class JetStreamFeedSource implements FeedSource {
       manager: this.#manager,
       groupId,
       after,
+      readTraces: this.#readTraces,
       onArrival: () => this.#wake(),
       onClose: closed => this.#tails.delete(closed),
     });

@@ -1,7 +1,13 @@
 import { type ControlMessage, controlMessageSchema } from '@featuremesh/contracts/control-message';
 import { decodeLinkMessage, type LinkMessage } from '@featuremesh/contracts/link-batch-codec';
 import { MAX_LINK_BATCHES_IN_FLIGHT } from '@featuremesh/domain/limits';
-import { CTL_STREAM, LINK_DURABLE, linkApiPrefix, OUT_STREAM } from '@featuremesh/domain/subjects';
+import {
+  CTL_STREAM,
+  LINK_DURABLE,
+  linkApiPrefix,
+  OUT_STREAM,
+  TRACE_HEADER,
+} from '@featuremesh/domain/subjects';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import { type ConsumerMessages, type JetStreamClient, type JsMsg, jetstream } from '@nats-io/jetstream';
@@ -28,6 +34,8 @@ export interface LinkInOptions {
   readonly peer: string;
   readonly timer: Timer;
   readonly logger: Logger;
+  /** Whether batches tell their trace contexts. */
+  readonly readTraces?: boolean;
 }
 
 /**
@@ -64,7 +72,10 @@ export class JetStreamLinkIn implements LinkIn {
   async nextBatch(waitMs: number, signal: AbortSignal): Promise<Received<LinkMessage> | undefined> {
     this.#begin(OUT_STREAM, this.#batches, MAX_LINK_BATCHES_IN_FLIGHT);
     const message = await this.#batches.next(waitMs, signal);
-    return message === undefined ? undefined : received(message, parseBatch(message.data));
+    if (message === undefined) return undefined;
+    const batch = received(message, parseBatch(message.data));
+    const traceparent = this.#options.readTraces === true ? message.headers?.get(TRACE_HEADER) : undefined;
+    return traceparent === undefined || traceparent === '' ? batch : { ...batch, traceparent };
   }
 
   connected(): boolean {

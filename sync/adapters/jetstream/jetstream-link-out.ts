@@ -14,6 +14,7 @@ import {
   OUT_LINK_SUBJECT,
   OUT_STREAM,
   outSubject,
+  TRACE_HEADER,
 } from '@featuremesh/domain/subjects';
 import {
   type JetStreamClient,
@@ -22,7 +23,7 @@ import {
   jetstreamManager,
   type StoredMsg,
 } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
 import type { LinkOut, OutHead, OutOutcome, ShipCursor } from '../../ports/link.ts';
 import { publishFailure } from './broker-errors.ts';
@@ -82,13 +83,14 @@ export class JetStreamLinkOut implements LinkOut {
     return info.num_pending + info.num_ack_pending;
   }
 
-  async publish(message: LinkMessage): Promise<OutOutcome> {
+  async publish(message: LinkMessage, traceparent?: string): Promise<OutOutcome> {
     const { groupId, linkSeq } = message.envelope;
     const subject = groupId === '' ? OUT_LINK_SUBJECT : outSubject(groupId);
     try {
       await this.#relay.publish(subject, encodeLinkMessage(message), {
         expect: { streamName: OUT_STREAM, lastSequence: linkSeq - 1 },
         timeout: PUBLISH_TIMEOUT_MS,
+        ...(traceparent === undefined ? {} : { headers: traced(traceparent) }),
       });
       return 'stored';
     } catch (error) {
@@ -166,6 +168,12 @@ export class JetStreamLinkOut implements LinkOut {
       return true;
     }
   }
+}
+
+function traced(traceparent: string): MsgHdrs {
+  const head = headers();
+  head.set(TRACE_HEADER, traceparent);
+  return head;
 }
 
 function parseJson(bytes: Uint8Array): unknown {

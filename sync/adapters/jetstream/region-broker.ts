@@ -1,4 +1,5 @@
 import type { RegionId } from '@featuremesh/domain/region-id';
+import { FEED_STREAM } from '@featuremesh/domain/subjects';
 import type { BrokerFiles } from '@featuremesh/runtime/broker-files';
 import type { BrokerUser } from '@featuremesh/runtime/broker-secrets';
 import type { Logger } from '@featuremesh/runtime/logger';
@@ -7,7 +8,7 @@ import type { Timer } from '@featuremesh/runtime/timer';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Broker } from '../../ports/broker.ts';
-import type { FeedSink, FeedSource } from '../../ports/feed.ts';
+import type { FeedSink, FeedSource, FeedUsage } from '../../ports/feed.ts';
 import type { LinkIn, LinkOut } from '../../ports/link.ts';
 import { connectBroker } from './broker-connection.ts';
 import { JetStreamBroker, type LinkAccount } from './jetstream-broker.ts';
@@ -33,6 +34,8 @@ export interface RegionBrokerOptions {
   readonly timer: Timer;
   readonly random: Random;
   readonly logger: Logger;
+  /** Whether trace contexts are read beside rows: only where tracing is on. */
+  readonly readTraces?: boolean;
 }
 
 /** The ports of one link over the region's broker. */
@@ -48,6 +51,8 @@ export interface RegionBroker {
   readonly feed: FeedSource;
   readonly sink: FeedSink;
   readonly links: readonly LinkPorts[];
+  /** How much the log holds, and the bytes at which it refuses writes. */
+  feedUsage(): Promise<FeedUsage>;
   /** Whether the connection of the region's own account stands. */
   connected(): boolean;
   close(): Promise<void>;
@@ -56,6 +61,7 @@ export interface RegionBroker {
 /** Connects every user, waiting for the broker, and makes FEED where it is missing, because the region's service waits for it. */
 export async function openRegionBroker(options: RegionBrokerOptions): Promise<RegionBroker> {
   const { self, peers, servers, password, files, replicas, timer, random, logger } = options;
+  const readTraces = options.readTraces ?? false;
   const connections: NatsConnection[] = [];
   const login = async (
     user: BrokerUser,
@@ -90,24 +96,31 @@ export async function openRegionBroker(options: RegionBrokerOptions): Promise<Re
         peer,
         timer,
         logger,
+        readTraces,
       }),
     });
   }
+  const manager = await managerOf(region);
   const broker = new JetStreamBroker({
-    region: await managerOf(region),
+    region: manager,
     links: accounts,
     permissions,
     replicas,
     random,
   });
   const feedEpoch = await broker.prepare();
-  const feed = await JetStreamFeedSource.over(region, { feedEpoch, timer, logger });
+  const feed = await JetStreamFeedSource.over(region, { feedEpoch, timer, logger, readTraces });
   return {
     broker,
     feed,
     sink: await JetStreamFeedSink.over(region),
     links,
     connected: () => connected,
+    feedUsage: async () => {
+      const { state, config } = await manager.streams.info(FEED_STREAM);
+      const limitBytes = config.max_bytes > 0 ? config.max_bytes : Number.POSITIVE_INFINITY;
+      return { bytes: state.bytes, limitBytes, messages: state.messages };
+    },
     close: async () => {
       await feed.close();
       await Promise.all(connections.map(connection => connection.close()));

@@ -1,5 +1,5 @@
 import { positionSchema } from '@featuremesh/contracts/wire-primitives';
-import { FEED_HEADERS, parseFeedSubject } from '@featuremesh/domain/subjects';
+import { FEED_HEADERS, parseFeedSubject, TRACE_HEADER } from '@featuremesh/domain/subjects';
 import { z } from 'zod';
 import type { ImportCursor, LogMessage } from '../../ports/change-log.ts';
 
@@ -36,6 +36,7 @@ export function parseFeedMessage(raw: RawFeedMessage): LogMessage | undefined {
   const id = raw.header(MESSAGE_ID_HEADER);
   const bodyHash = raw.header(FEED_HEADERS.body);
   const answer = raw.header(FEED_HEADERS.answer);
+  const traceparent = raw.header(TRACE_HEADER);
   return {
     sequence: raw.sequence,
     groupId: subject.groupId,
@@ -45,6 +46,7 @@ export function parseFeedMessage(raw: RawFeedMessage): LogMessage | undefined {
     appendedAtMs: raw.timestampMs,
     // The broker's id of imports is the link's; only a keyed write has a body hash.
     ...(bodyHash === '' ? {} : { idempotencyId: id, bodyHash, answer }),
+    ...(traceparent === '' ? {} : { traceparent }),
   };
 }
 

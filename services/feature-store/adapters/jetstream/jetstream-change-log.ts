@@ -4,6 +4,7 @@ import {
   FEED_STREAM,
   feedOwnSubject,
   LINK_PROGRESS_SUBJECT,
+  TRACE_HEADER,
 } from '@featuremesh/domain/subjects';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
@@ -117,6 +118,7 @@ export class JetStreamChangeLog implements ChangeLog {
     const head = headers();
     if (chunk.bodyHash !== undefined) head.set(FEED_HEADERS.body, chunk.bodyHash);
     if (chunk.answer !== undefined) head.set(FEED_HEADERS.answer, chunk.answer);
+    if (chunk.traceparent !== undefined) head.set(TRACE_HEADER, chunk.traceparent);
     try {
       const publishing = this.#client.publish(subject, chunk.body, {
         timeout: APPEND_TIMEOUT_MS,
