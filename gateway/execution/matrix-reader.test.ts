@@ -60,6 +60,7 @@ function planned(
     version: 1,
     names: ['a'],
     rowIndex: null,
+    encodedKeys: [],
     ticket,
     alternatives: [],
     ...rest,

@@ -21,6 +21,7 @@ export function planOnline(
     state: view.state,
     catalogue: view.catalogue,
     placements: view.placements,
+    selections: view.selections,
     gatewayRegion,
     nowMs,
     caller,

@@ -27,7 +27,11 @@ export interface Slate {
 export async function ensureNewsFeed(context: BenchContext): Promise<void> {
   if (await isLoaded(context)) return;
   context.say('bringing the news feed into the mesh');
-  await bringIntoForce(fileURLToPath(new URL(join('..', 'news-feed'), import.meta.url)), context.dataDir);
+  await bringIntoForce(
+    fileURLToPath(new URL(join('..', 'news-feed'), import.meta.url)),
+    context.dataDir,
+    context.mesh,
+  );
   await loadNewsFeed(context.mesh, { seed: '1', size: SIZE, signal: context.signal });
 }
 

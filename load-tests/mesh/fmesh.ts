@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { parsePolicyFiles } from '@featuremesh/contracts/policy-file';
 import { z } from 'zod';
+import type { Mesh } from './mesh-regions.ts';
 
 const CLI = fileURLToPath(new URL('../../services/cli/main.ts', import.meta.url));
 /** The people of the local mesh, as its launcher names them. */
@@ -23,8 +25,39 @@ const policyListSchema = z.looseObject({
 
 const run = promisify(execFile);
 
-/** Brings a workload's definitions and policies into force as a person would: `fmesh apply`, `policy propose`, `policy approve`. */
-export async function bringIntoForce(workloadFolder: string, dataDir: string): Promise<void> {
+/**
+ * Brings a workload's definitions and policies into force as a person would: `fmesh apply`, `policy propose`, `policy approve`. Lists of
+ * regions are cut to those of `mesh`, so that a workload for three regions runs in fewer.
+ */
+export async function bringIntoForce(workloadFolder: string, dataDir: string, mesh: Mesh): Promise<void> {
+  const fitted = mkdtempSync(join(tmpdir(), 'featuremesh-workload-'));
+  try {
+    for (const part of ['features', 'policies'])
+      fit(join(workloadFolder, part), join(fitted, part), new Set(mesh.regions.map(({ id }) => id)));
+    await bring(fitted, dataDir);
+  } finally {
+    rmSync(fitted, { recursive: true });
+  }
+}
+
+/** Copies YAML files with every `regions: […]` cut to regions that are there. */
+function fit(from: string, to: string, there: ReadonlySet<string>): void {
+  mkdirSync(to);
+  for (const file of readdirSync(from).filter(name => name.endsWith('.yaml'))) {
+    const text = readFileSync(join(from, file), 'utf8').replaceAll(
+      /\bregions: \[([^\]]*)\]/g,
+      (_, list: string) =>
+        `regions: [${list
+          .split(',')
+          .map(region => region.trim())
+          .filter(region => there.has(region))
+          .join(', ')}]`,
+    );
+    writeFileSync(join(to, file), text);
+  }
+}
+
+async function bring(workloadFolder: string, dataDir: string): Promise<void> {
   await fmesh(dataDir, ['apply', join(workloadFolder, 'features')]);
   const policiesFolder = join(workloadFolder, 'policies');
   const known = policyListSchema.parse(JSON.parse(await fmesh(dataDir, ['policy', 'list', '--json'])));

@@ -34,10 +34,11 @@ if (values.help === true || values.mesh === undefined) {
   const stopping = new AbortController();
   process.on('SIGTERM', () => stopping.abort());
   process.on('SIGINT', () => stopping.abort());
+  const mesh = readMesh(values.mesh);
   if (values.apply === true)
-    await bringIntoForce(fileURLToPath(new URL('.', import.meta.url)), dirname(values.mesh));
+    await bringIntoForce(fileURLToPath(new URL('.', import.meta.url)), dirname(values.mesh), mesh);
   const startedMs = performance.now();
-  const written = await loadNewsFeed(readMesh(values.mesh), {
+  const written = await loadNewsFeed(mesh, {
     seed: values.seed ?? '1',
     size: {
       users: whole('--users', values.users ?? '20000'),

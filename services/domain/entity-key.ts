@@ -3,7 +3,7 @@ import { decodeBase64 } from './base64.ts';
 import type { JoinKey } from './feature-group.ts';
 import { parseInt64, writeInt64 } from './int64.ts';
 import { MAX_ENTITY_KEY_BYTES } from './limits.ts';
-import { ProblemError, problem } from './problem.ts';
+import { type Problem, ProblemError, problem } from './problem.ts';
 import { fail, ok, type Result } from './result.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { readUtf8, writeUtf8 } from './utf8.ts';
@@ -38,20 +38,29 @@ export class KeyEncoder {
   /** The encoded key. Problems: MISSING_KEY, UNKNOWN_KEY, INVALID_KEY, INT64_PRECISION, KEY_TOO_LONG; they name the join key, never its value. */
   encode(values: KeyValues): Result<Uint8Array> {
     let at = 0;
-    for (const { name, type } of this.#joinKeys) {
-      const value = Object.hasOwn(values, name) ? values[name] : undefined;
-      if (value === undefined || value === null)
-        return fail(problem('MISSING_KEY', `join key ${name} is missing`));
-      if (at + 2 > MAX_ENTITY_KEY_BYTES) return tooLong();
-      const end = this.#write(type, at + 2, value);
-      if (end === 'KEY_TOO_LONG') return tooLong();
-      if (typeof end === 'string') return fail(problem(end, `join key ${name} must be ${type}`));
-      this.#view.setUint16(at, end - at - 2);
+    for (const joinKey of this.#joinKeys) {
+      const { name } = joinKey;
+      const end = this.#writeField(joinKey, at, Object.hasOwn(values, name) ? values[name] : undefined);
+      if (typeof end !== 'number') return fail(end);
       at = end;
     }
     for (const name in values) {
       if (!this.#names.has(name))
         return fail(problem('UNKNOWN_KEY', 'the key has a member that the group does not have'));
+    }
+    return ok(this.#bytes.slice(0, at));
+  }
+
+  /** As `encode`, of row `row` of columns in the order of the join keys' names; a column that is no array has one value for every row. */
+  encodeRow(columns: readonly unknown[], row: number): Result<Uint8Array> {
+    let at = 0;
+    for (let i = 0; i < this.#joinKeys.length; i++) {
+      const joinKey = this.#joinKeys[i];
+      const column = columns[i];
+      if (joinKey === undefined) break;
+      const end = this.#writeField(joinKey, at, Array.isArray(column) ? column[row] : column);
+      if (typeof end !== 'number') return fail(end);
+      at = end;
     }
     return ok(this.#bytes.slice(0, at));
   }
@@ -70,6 +79,17 @@ export class KeyEncoder {
     }
     if (at !== key.length) throw corrupt();
     return Object.fromEntries(values);
+  }
+
+  /** Writes length and bytes of one join key at `at`; the end, or what is wrong. */
+  #writeField({ name, type }: JoinKey, at: number, value: unknown): number | Problem {
+    if (value === undefined || value === null) return problem('MISSING_KEY', `join key ${name} is missing`);
+    if (at + 2 > MAX_ENTITY_KEY_BYTES) return tooLong();
+    const end = this.#write(type, at + 2, value);
+    if (end === 'KEY_TOO_LONG') return tooLong();
+    if (typeof end === 'string') return problem(end, `join key ${name} must be ${type}`);
+    this.#view.setUint16(at, end - at - 2);
+    return end;
   }
 
   /** Writes one value at `at` and returns its end. */
@@ -155,8 +175,8 @@ function readValue(
   }
 }
 
-function tooLong(): Result<Uint8Array> {
-  return fail(problem('KEY_TOO_LONG', `the encoded entity key is longer than ${MAX_ENTITY_KEY_BYTES} bytes`));
+function tooLong(): Problem {
+  return problem('KEY_TOO_LONG', `the encoded entity key is longer than ${MAX_ENTITY_KEY_BYTES} bytes`);
 }
 
 function corrupt(): ProblemError {

@@ -1,6 +1,7 @@
 import { assert } from './assert.ts';
 import type { AcceptedStamp } from './hybrid-clock.ts';
 import { REGION_ID_BYTES, type RegionId } from './region-id.ts';
+import type { TimestampFormatter } from './timestamp-formatter.ts';
 
 /** Bytes of the fixed header that every packed row begins with (format version 1). */
 export const ROW_HEADER_BYTES = 56;
@@ -86,6 +87,14 @@ export function rowEventTimeUs(row: Uint8Array): bigint {
 export function rowEventTimeMs(row: Uint8Array): number {
   const high = readUint32(row, ROW_OFFSETS.eventTime) - 0x8000_0000;
   return (high * 0x1_0000_0000 + readUint32(row, ROW_OFFSETS.eventTime + 4)) / 1000;
+}
+
+/** Event time as RFC 3339 in UTC; makes no bigint for years 1685 to 2255. */
+export function rowEventTimeText(row: Uint8Array, formatter: TimestampFormatter): string {
+  return formatter.format(
+    readUint32(row, ROW_OFFSETS.eventTime) - 0x8000_0000,
+    readUint32(row, ROW_OFFSETS.eventTime + 4),
+  );
 }
 
 /** True for a logical deletion. */

@@ -7,7 +7,7 @@ import { type Position, parsePosition } from './position.ts';
 import { type Problem, problem } from './problem.ts';
 import { type Route, type Routing, routeToCopy, routeToSlice } from './read-route.ts';
 import { countRows, type DistinctKeys, distinctKeys, partOf, withoutIdentity } from './read-rows.ts';
-import { type ReadSelection, selectGroups } from './read-selection.ts';
+import { type ReadSelection, ReadSelections } from './read-selection.ts';
 import type { RegionId } from './region-id.ts';
 import { fail, ok, type Result } from './result.ts';
 
@@ -42,6 +42,8 @@ export interface PlannedRead {
   readonly rowIndex: readonly number[] | null;
   /** Null exactly where there is a problem. */
   readonly ticket: ReadTicket | null;
+  /** The ticket's keys as the store has them, for a reader in the same process. */
+  readonly encodedKeys: readonly Uint8Array[];
   readonly problem?: Problem;
   /** Other permitted healthy copies, best first, for failover. */
   readonly alternatives: readonly RegionId[];
@@ -61,9 +63,10 @@ export interface ReadWorld {
   readonly lagMs?: (region: RegionId, groupId: string) => number | undefined;
   /** Smaller is nearer; for instance the round trip in ms. */
   readonly distance: (region: RegionId) => number;
-  /** Given by callers that plan often: both belong to `state`. */
+  /** Given by callers that plan often: all belong to `state`, the selections to `gatewayRegion` as well. */
   readonly catalogue?: Catalogue;
   readonly placements?: Placements;
+  readonly selections?: ReadSelections;
 }
 
 /** A planned read: request rows, and one part per (group, role, region). */
@@ -86,9 +89,9 @@ export function planRead(request: OnlineReadRequest, world: ReadWorld): Result<R
   if (!rows.ok) return rows;
   const catalogue = world.catalogue ?? new Catalogue(world.state);
   const placements = world.placements ?? new Placements(world.state, catalogue);
-  const selections = selectGroups(request, catalogue, world.gatewayRegion);
+  const known = world.selections ?? new ReadSelections(catalogue, world.gatewayRegion);
+  const selections = known.of(request);
   if (!selections.ok) return selections;
-  const label = labels(selections.value);
   const caller = request.purpose === undefined ? world.caller : { ...world.caller, purpose: request.purpose };
   const reads: PlannedRead[] = [];
   for (const selection of selections.value) {
@@ -97,7 +100,7 @@ export function planRead(request: OnlineReadRequest, world: ReadWorld): Result<R
     const { group } = selection;
     const routing: Routing = { group, placement: placements.of(group, world.nowMs), request, caller, world };
     for (const part of parts(routing, keys.value)) {
-      reads.push(plannedRead({ selection, routing, part, label: label(group), after: after.value }));
+      reads.push(plannedRead({ selection, routing, part, after: after.value }));
     }
   }
   return ok({ rows: rows.value, reads });
@@ -117,16 +120,16 @@ function parts(routing: Routing, keys: DistinctKeys): readonly Part[] {
   if (regionKey === undefined) {
     return placement.placement.map(holder => ({ route: routeToSlice(routing, holder), keys }));
   }
-  const at = keys.joinKeys.indexOf(regionKey);
-  const named = new Set(keys.tuples.map(tuple => tuple[at]));
+  const regions = keys.columns[group.joinKeys.findIndex(({ name }) => name === regionKey)] ?? [];
+  const named = new Set(regions);
   const split: Part[] = placement.placement
     .filter(holder => named.has(holder))
     .map(holder => ({
       route: routeToSlice(routing, holder),
-      keys: partOf(keys, tuple => tuple[at] === holder),
+      keys: partOf(keys, position => regions[position] === holder),
     }));
-  const rest = partOf(keys, tuple => !placement.placement.some(holder => holder === tuple[at]));
-  return rest.tuples.length === 0
+  const rest = partOf(keys, position => !placement.placement.some(holder => holder === regions[position]));
+  return rest.encoded.length === 0
     ? split
     : [...split, { route: unknownRegion(group, regionKey), keys: rest }];
 }
@@ -144,12 +147,11 @@ interface Planning {
   readonly selection: ReadSelection;
   readonly routing: Routing;
   readonly part: Part;
-  readonly label: string;
   readonly after: { readonly token: string; readonly position: Position } | undefined;
 }
 
-function plannedRead({ selection, routing, part, label, after }: Planning): PlannedRead {
-  const { group, as, names } = selection;
+function plannedRead({ selection, routing, part, after }: Planning): PlannedRead {
+  const { group, as, names, label } = selection;
   const { route, keys } = part;
   const common = {
     region: route.region,
@@ -159,6 +161,7 @@ function plannedRead({ selection, routing, part, label, after }: Planning): Plan
     ...(as === undefined ? {} : { as }),
     names,
     rowIndex: withoutIdentity(keys.rowIndex),
+    encodedKeys: keys.encoded,
   };
   if (route.kind === 'refused') return { ...common, ticket: null, problem: route.problem, alternatives: [] };
   const { request, placement } = routing;
@@ -173,7 +176,7 @@ function plannedRead({ selection, routing, part, label, after }: Planning): Plan
     v: group.version,
     ...(as === undefined ? {} : { as }),
     f: names,
-    keys: Object.fromEntries(keys.joinKeys.map((name, i) => [name, keys.tuples.map(tuple => tuple[i])])),
+    keys: Object.fromEntries(group.joinKeys.map(({ name }, i) => [name, keys.columns[i] ?? []])),
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     ...(includeStale === undefined ? {} : { includeStale }),
     ...(vectorsAs === undefined ? {} : { vectorsAs }),
@@ -191,15 +194,4 @@ function positionOf(request: OnlineReadRequest): Result<Planning['after']> {
   if (position === undefined)
     return fail(problem('INVALID_POSITION', '`consistency.after` is no position token'));
   return ok({ token, position });
-}
-
-/** Names as answered: bare, or with the home region where the request reads two groups of one name. */
-function labels(selections: readonly ReadSelection[]): (group: CatalogueGroup) => string {
-  const homes = new Map<string, Set<string>>();
-  for (const { group } of selections) {
-    const { name, homeRegion } = group.definition;
-    homes.set(name, (homes.get(name) ?? new Set()).add(homeRegion));
-  }
-  return ({ definition: { name, homeRegion } }) =>
-    (homes.get(name)?.size ?? 0) > 1 ? `${homeRegion}/${name}` : name;
 }

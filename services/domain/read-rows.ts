@@ -1,4 +1,3 @@
-import { KeyEncoder } from './entity-key.ts';
 import { MAX_READ_ROWS } from './limits.ts';
 import { problem } from './problem.ts';
 import type { ReadSelection } from './read-selection.ts';
@@ -6,10 +5,11 @@ import { fail, ok, type Result } from './result.ts';
 
 /** The distinct entity keys that one selection needs, and which of them each request row means. */
 export interface DistinctKeys {
-  readonly joinKeys: readonly string[];
-  /** Values per distinct key, in the order of `joinKeys`. */
-  readonly tuples: readonly (readonly unknown[])[];
-  /** Per request row, its position in `tuples`. */
+  /** Values per join key in the order of the group's join keys; position i of all of them is distinct key i. */
+  readonly columns: readonly (readonly unknown[])[];
+  /** The same keys as the store has them. */
+  readonly encoded: readonly Uint8Array[];
+  /** Per request row, the position of its key. */
   readonly rowIndex: readonly number[];
 }
 
@@ -35,53 +35,63 @@ export function distinctKeys(
   keys: Readonly<Record<string, unknown>>,
   rows: number,
 ): Result<DistinctKeys> {
-  const { group } = selection;
-  const columns: unknown[] = [];
-  for (const { name } of group.joinKeys) {
-    const requestKey = selection.keys[name] ?? name;
+  const { group, requestKeys, encoder } = selection;
+  const asked: unknown[] = [];
+  for (let i = 0; i < requestKeys.length; i++) {
+    const requestKey = requestKeys[i] ?? '';
     if (!Object.hasOwn(keys, requestKey)) {
-      const message = `join key ${name} of ${group.definition.name} needs the request key ${requestKey}`;
+      const message = `join key ${group.joinKeys[i]?.name} of ${group.definition.name} needs the request key ${requestKey}`;
       return fail(problem('MISSING_KEY', message, { issues: [{ path: `keys.${requestKey}`, message }] }));
     }
-    columns.push(keys[requestKey]);
+    asked.push(keys[requestKey]);
   }
-  const joinKeys = group.joinKeys.map(({ name }) => name);
-  const encoder = new KeyEncoder(group.joinKeys);
-  const tuples: unknown[][] = [];
-  const rowIndex: number[] = new Array(rows);
+  const columns: unknown[][] = asked.map(() => []);
+  const encodedKeys: Uint8Array[] = [];
+  const rowIndex: number[] = [];
   const positions = new Map<unknown, number>();
-  const scalar = columns.every(column => !Array.isArray(column));
+  const scalar = asked.every(column => !Array.isArray(column));
   for (let row = 0; row < rows; row++) {
-    const tuple = columns.map(column => (Array.isArray(column) ? column[row] : column));
-    const identity = tuple.length === 1 ? tuple[0] : JSON.stringify(tuple);
-    const known = scalar && row > 0 ? 0 : positions.get(identity);
+    const identity = scalar ? 0 : identityOf(asked, row);
+    const known = positions.get(identity);
     if (known !== undefined) {
-      rowIndex[row] = known;
+      rowIndex.push(known);
       continue;
     }
-    const encoded = encoder.encode(Object.fromEntries(joinKeys.map((name, i) => [name, tuple[i]])));
+    const encoded = encoder.encodeRow(asked, row);
     if (!encoded.ok) {
       const { code, detail } = encoded.problem;
       return fail(
         problem(code, `row ${row}: ${detail}`, { issues: [{ path: `keys[row ${row}]`, message: detail }] }),
       );
     }
-    positions.set(identity, tuples.length);
-    rowIndex[row] = tuples.length;
-    tuples.push(tuple);
+    positions.set(identity, encodedKeys.length);
+    rowIndex.push(encodedKeys.length);
+    encodedKeys.push(encoded.value);
+    for (let i = 0; i < columns.length; i++) columns[i]?.push(valueAt(asked[i], row));
   }
-  return ok({ joinKeys, tuples, rowIndex });
+  return ok({ columns, encoded: encodedKeys, rowIndex });
 }
 
-/** The part of distinct keys that `keep` admits: their tuples, and per row the new position or −1. */
-export function partOf(distinct: DistinctKeys, keep: (tuple: readonly unknown[]) => boolean): DistinctKeys {
+function valueAt(column: unknown, row: number): unknown {
+  return Array.isArray(column) ? column[row] : column;
+}
+
+/** Equal for rows of one key; rows of one key may differ in it, which costs a key read twice and nothing else. */
+function identityOf(asked: readonly unknown[], row: number): unknown {
+  if (asked.length === 1) return valueAt(asked[0], row);
+  return JSON.stringify(asked.map(column => valueAt(column, row)));
+}
+
+/** The part of distinct keys whose positions `keep` admits: their values, and per row the new position or −1. */
+export function partOf(distinct: DistinctKeys, keep: (position: number) => boolean): DistinctKeys {
   const moved = new Map<number, number>();
-  const tuples = distinct.tuples.filter((tuple, i) => {
-    if (!keep(tuple)) return false;
-    moved.set(i, moved.size);
-    return true;
-  });
-  return { joinKeys: distinct.joinKeys, tuples, rowIndex: distinct.rowIndex.map(i => moved.get(i) ?? -1) };
+  for (let position = 0; position < distinct.encoded.length; position++)
+    if (keep(position)) moved.set(position, moved.size);
+  return {
+    columns: distinct.columns.map(column => column.filter((_, position) => moved.has(position))),
+    encoded: distinct.encoded.filter((_, position) => moved.has(position)),
+    rowIndex: distinct.rowIndex.map(position => moved.get(position) ?? -1),
+  };
 }
 
 /** `rowIndex`, or null where position and row are the same throughout. */

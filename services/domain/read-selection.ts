@@ -1,4 +1,5 @@
 import type { Catalogue } from './catalogue-lookup.ts';
+import { KeyEncoder } from './entity-key.ts';
 import type { CatalogueGroup } from './feature-group.ts';
 import { formatGroupReference, parseFeatureReference } from './group-reference.ts';
 import { MAX_READ_FEATURES } from './limits.ts';
@@ -13,12 +14,46 @@ export interface ReadSelection {
   readonly as?: string;
   /** Feature names, distinct, in the asked order. */
   readonly names: readonly string[];
-  /** Join key → request key, for every join key of the group. */
-  readonly keys: Readonly<Record<string, string>>;
+  /** The request key of every join key of the group, in their order. */
+  readonly requestKeys: readonly string[];
+  readonly encoder: KeyEncoder;
+  /** The group's name as answered: bare, or with the home region where the request reads two groups of one name. */
+  readonly label: string;
 }
 
-/** Resolves what a request asks for into groups and features. A bare group name prefers the region `ownRegion`. */
-export function selectGroups(
+/** Selections kept: services and feature lists that are asked for again and again. */
+const MAX_KEPT = 256;
+/** Longest feature list that is kept, in characters: 256 of them are a few megabytes. */
+const MAX_KEPT_CHARS = 8_192;
+
+/** What requests select from one catalogue; build it once per state. What was asked before is found again without parsing references. */
+export class ReadSelections {
+  readonly #catalogue: Catalogue;
+  readonly #ownRegion: RegionId;
+  readonly #kept = new Map<string, readonly ReadSelection[]>();
+
+  /** A bare group name prefers the region `ownRegion`. */
+  constructor(catalogue: Catalogue, ownRegion: RegionId) {
+    this.#catalogue = catalogue;
+    this.#ownRegion = ownRegion;
+  }
+
+  /** Resolves what a request asks for into groups and features; the same request gets the same objects. */
+  of(request: OnlineReadRequest): Result<readonly ReadSelection[]> {
+    const { service, features } = request;
+    const key = service === undefined ? `f\n${features?.join('\n')}` : `s\n${service}`;
+    const kept = service === undefined || features === undefined ? this.#kept.get(key) : undefined;
+    if (kept !== undefined) return ok(kept);
+    const selected = selectGroups(request, this.#catalogue, this.#ownRegion);
+    if (!selected.ok || key.length > MAX_KEPT_CHARS) return selected;
+    const oldest = this.#kept.keys().next();
+    if (this.#kept.size >= MAX_KEPT && oldest.done !== true) this.#kept.delete(oldest.value);
+    this.#kept.set(key, selected.value);
+    return selected;
+  }
+}
+
+function selectGroups(
   request: OnlineReadRequest,
   catalogue: Catalogue,
   ownRegion: RegionId,
@@ -39,18 +74,14 @@ export function selectGroups(
     );
   }
   const retired = selected.value.find(({ group }) => group.definition.state === 'retired');
-  if (retired === undefined) return selected;
+  if (retired === undefined) return ok(labelled(selected.value));
   return fail(problem('GROUP_RETIRED', `The feature group ${retired.group.definition.name} is retired`));
 }
 
-function fromService(
-  ref: string,
-  catalogue: Catalogue,
-  ownRegion: RegionId,
-): Result<readonly ReadSelection[]> {
+function fromService(ref: string, catalogue: Catalogue, ownRegion: RegionId): Result<readonly Unlabelled[]> {
   const service = catalogue.service(ref, ownRegion);
   if (!service.ok) return service;
-  const selections: ReadSelection[] = [];
+  const selections: Unlabelled[] = [];
   for (const resolved of service.value.resolved) {
     const group = catalogue.groupById(resolved.groupId, resolved.groupVersion);
     if (group === undefined) {
@@ -64,7 +95,7 @@ function fromService(
       group,
       ...(resolved.as === undefined ? {} : { as: resolved.as }),
       names: [...new Set(names)],
-      keys: requestKeys(group, resolved.keys),
+      ...keysOf(group, resolved.keys),
     });
   }
   return ok(selections);
@@ -74,7 +105,7 @@ function fromFeatures(
   features: readonly string[],
   catalogue: Catalogue,
   ownRegion: RegionId,
-): Result<readonly ReadSelection[]> {
+): Result<readonly Unlabelled[]> {
   if (features.length === 0)
     return fail(problem('INVALID_REQUEST', 'Give `service` or a list of `features`'));
   if (features.length > MAX_READ_FEATURES) {
@@ -101,9 +132,7 @@ function fromFeatures(
     if (!hasFeature(group, parsed.feature)) return fail(unknownFeature(group, parsed.feature, path));
     selections.set(group, (selections.get(group) ?? new Set()).add(parsed.feature));
   }
-  return ok(
-    [...selections].map(([group, names]) => ({ group, names: [...names], keys: requestKeys(group, {}) })),
-  );
+  return ok([...selections].map(([group, names]) => ({ group, names: [...names], ...keysOf(group, {}) })));
 }
 
 function hasFeature(group: CatalogueGroup, name: string): boolean {
@@ -116,9 +145,26 @@ function unknownFeature(group: CatalogueGroup, feature: string, path: string): P
   return problem('UNKNOWN_FEATURE', message, { issues: [{ path, message }] });
 }
 
-function requestKeys(
+function keysOf(
   group: CatalogueGroup,
   renamed: Readonly<Record<string, string>>,
-): Record<string, string> {
-  return Object.fromEntries(group.joinKeys.map(({ name }) => [name, renamed[name] ?? name]));
+): Pick<ReadSelection, 'requestKeys' | 'encoder'> {
+  return {
+    requestKeys: group.joinKeys.map(({ name }) => renamed[name] ?? name),
+    encoder: new KeyEncoder(group.joinKeys),
+  };
+}
+
+type Unlabelled = Omit<ReadSelection, 'label'>;
+
+function labelled(selections: readonly Unlabelled[]): readonly ReadSelection[] {
+  const homes = new Map<string, Set<string>>();
+  for (const { group } of selections) {
+    const { name, homeRegion } = group.definition;
+    homes.set(name, (homes.get(name) ?? new Set()).add(homeRegion));
+  }
+  return selections.map(selection => {
+    const { name, homeRegion } = selection.group.definition;
+    return { ...selection, label: (homes.get(name)?.size ?? 0) > 1 ? `${homeRegion}/${name}` : name };
+  });
 }

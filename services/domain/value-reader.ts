@@ -3,14 +3,13 @@ import { encodeBase64 } from './base64.ts';
 import { formatInt64 } from './int64.ts';
 import { VALUE_KINDS } from './payload-layout.ts';
 import { ProblemError, problem } from './problem.ts';
-import { formatDay, formatTimeOfDay, formatTimestamp } from './timestamp.ts';
+import { TimestampFormatter } from './timestamp-formatter.ts';
 import { readUtf8 } from './utf8.ts';
 
 /** How vectors are answered: arrays of numbers, or base64 of little-endian float32. */
 export type VectorForm = 'array' | 'base64f32';
 
 const ELEMENT_BYTES = [1, 4, 8, 4, 8, 8];
-const SECONDS_PER_DAY = 86_400;
 
 /** Reads values of packed payloads as JSON-ready values: int64 as a string, timestamps RFC 3339 in UTC, bytes in base64. */
 export class ValueReader {
@@ -18,9 +17,7 @@ export class ValueReader {
   readonly #float64 = new Float64Array(1);
   readonly #float32 = new Float32Array(this.#float64.buffer, 0, 1);
   readonly #words = new Uint32Array(this.#float64.buffer);
-  /** The last day read and its text: the rows of one answer mostly share it. */
-  #day = 0;
-  #dayText = '1970-01-01T';
+  readonly #timestamps = new TimestampFormatter();
 
   constructor(vectorsAs: VectorForm) {
     this.#vectorsAs = vectorsAs;
@@ -38,7 +35,7 @@ export class ValueReader {
       case VALUE_KINDS.int64:
         return formatInt64(word(row, at + 4), word(row, at) >>> 0);
       case VALUE_KINDS.timestamp:
-        return this.#timestamp(row, at);
+        return this.#timestamps.format(word(row, at + 4), word(row, at) >>> 0);
       case VALUE_KINDS.bool:
         return row[at] === 1;
       case VALUE_KINDS.vector:
@@ -78,20 +75,6 @@ export class ValueReader {
     const values: number[] = [];
     for (let i = 0; i < dimensions; i++) values.push(this.#readFloat32(row, at + 4 * i));
     return values;
-  }
-
-  #timestamp(row: Uint8Array, at: number): string {
-    const high = word(row, at + 4);
-    const low = word(row, at) >>> 0;
-    const us = high * 0x1_0000_0000 + low;
-    if (!Number.isSafeInteger(us)) return formatTimestamp((BigInt(high) << 32n) | BigInt(low));
-    const seconds = Math.floor(us / 1_000_000);
-    const day = Math.floor(seconds / SECONDS_PER_DAY);
-    if (day !== this.#day) {
-      this.#day = day;
-      this.#dayText = `${formatDay(day)}T`;
-    }
-    return this.#dayText + formatTimeOfDay(seconds - day * SECONDS_PER_DAY, us - seconds * 1_000_000);
   }
 
   #readFloat32(row: Uint8Array, at: number): number {

@@ -22,7 +22,7 @@ export interface IdempotencyRecord {
   readonly storedAtMs: number;
 }
 
-/** One atomic step of applying the log: rows, the watermark that covers them, and the idempotency record of their chunk. */
+/** One step of applying the log: rows, the watermark that covers them, and the idempotency record of their chunk. */
 export interface ApplyStep {
   /** Looked at only where there are rows. */
   readonly table: TableRef;
@@ -48,17 +48,27 @@ export interface LeaseRef {
   readonly epoch: number;
 }
 
-/** How an apply ended; `applied + older` is the number of rows: `older` lost to a newer or equal stored row. */
+/**
+ * How an apply ended; `applied + older` is the number of rows: `older` lost to a newer or equal row of the step, or of the store where
+ * that one compares before it writes.
+ */
 export interface ApplyOutcome {
   readonly applied: number;
   readonly older: number;
+}
+
+/** How rows are read. */
+export interface ReadOptions {
+  /** The read sees every step that had resolved before it, in any process; a store may otherwise answer a moment behind. */
+  readonly settled?: boolean;
 }
 
 /**
  * A region's online store: the winning row per key, written by applying the log and by nothing else.
  *
  * Order: of two rows of one key the greater by `domain/row-order` stays, in any order of arrival, applied twice or once (S2–S4).
- * A step is atomic and, once the promise resolves, readable by every process of the region.
+ * A step that resolved is readable by every process of the region, and none of it is lost. One that did not may have left rows behind
+ * (repeating it changes nothing), but never a watermark, a position or a read row that claims what is not there.
  * Failures reject with a ProblemError `STORE_UNAVAILABLE`; a missing key is never a failure and a failure is never a missing key (V5).
  */
 export interface OnlineStore {
@@ -67,11 +77,15 @@ export interface OnlineStore {
   /** Drops a table and its rows; nothing of it is readable afterwards. Idempotent. */
   dropTable(table: TableRef): Promise<void>;
   listTables(): Promise<readonly TableRef[]>;
-  /** Applies one step atomically. Steps may be issued concurrently; the store may group them into one commit. */
+  /** Applies one step, watermark and positions after its rows or with them. Steps may be issued concurrently; the store may group them into one commit. */
   apply(step: ApplyStep): Promise<ApplyOutcome>;
   /** The packed rows of `keys`, in their order; undefined where there is none. Includes logical deletions. */
-  read(table: TableRef, keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
-  /** Rows in key order, from `after` (exclusive), for snapshots and digests. */
+  read(
+    table: TableRef,
+    keys: readonly Uint8Array[],
+    options?: ReadOptions,
+  ): Promise<readonly (Uint8Array | undefined)[]>;
+  /** Rows in an order of the store that never changes (of keys, or of a ring), from after the key `after`, for snapshots and digests. */
   scan(
     table: TableRef,
     options: { readonly after?: Uint8Array; readonly limit: number },
@@ -97,4 +111,13 @@ export interface OnlineStore {
     untilMs: number;
   }): Promise<LeaseRef | undefined>;
   close(): Promise<void>;
+}
+
+/** What a store in this process's own memory can do beside `OnlineStore`. */
+export interface RowVisits {
+  /**
+   * As `read`, at once and without a copy: hands the row of each key to `take`, in their order, undefined where there is none. The
+   * bytes are valid until `take` returns. Throws as `read` rejects.
+   */
+  visit(table: TableRef, keys: readonly Uint8Array[], take: (row: Uint8Array | undefined) => void): void;
 }

@@ -1,17 +1,13 @@
-import { rowEventTimeMs, rowEventTimeUs, rowIsDeleted, rowOrigin } from '@featuremesh/domain/packed-row';
+import { rowEventTimeMs, rowEventTimeText, rowIsDeleted, rowOrigin } from '@featuremesh/domain/packed-row';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { RowDecoder } from '@featuremesh/domain/row-decoder';
-import { formatTimestamp } from '@featuremesh/domain/timestamp';
+import { TimestampFormatter } from '@featuremesh/domain/timestamp-formatter';
 import type { ValueStatus } from '@featuremesh/domain/value-status';
 
 /** What turns packed rows into columns. */
-export interface ColumnInput {
-  /** One per asked key, in order; undefined where the store has none. */
-  readonly rows: readonly (Uint8Array | undefined)[];
+export interface ColumnOptions {
   readonly width: number;
   readonly decoder: RowDecoder;
-  /** The reading clock, after the store answered: a slow read must not make old values look young (V1). */
-  readonly nowMs: number;
   readonly maxAgeMs: number | undefined;
   readonly includeStale: boolean;
   /** Only rows of this origin may be served (`rows: origin`); undefined where any may. */
@@ -25,33 +21,83 @@ export interface Columns {
   readonly eventTimes: readonly (string | null)[];
 }
 
-/** Decodes rows into columns with honest statuses: a deletion is NOT_FOUND, too old is withheld unless stale is asked for. */
-export function fillColumns(input: ColumnInput): Columns {
-  const { rows, width, decoder } = input;
-  const columns: unknown[][] = Array.from({ length: width }, () =>
-    new Array<unknown>(rows.length).fill(null),
-  );
-  const eventTimes = new Array<string | null>(rows.length).fill(null);
-  const rowStatuses: ValueStatus[] = [];
-  for (let at = 0; at < rows.length; at += 1) {
-    const row = rows[at];
-    const status = rowStatus(row, input);
-    rowStatuses.push(status);
-    if (row === undefined || status === 'NOT_FOUND' || status === 'REFUSED') continue;
-    eventTimes[at] = formatTimestamp(rowEventTimeUs(row));
-    if (status === 'PRESENT' || input.includeStale) decoder.decodeInto(row, columns, at);
+/**
+ * Decodes rows into columns with honest statuses: a deletion is NOT_FOUND, too old is withheld unless stale is asked for. Columns grow
+ * by one value a row and are never made ahead: arrays with holes, and numbers among nulls, are written as JSON much slower.
+ */
+export class MatrixColumns {
+  readonly #options: ColumnOptions;
+  readonly #columns: unknown[][] = [];
+  readonly #eventTimes: (string | null)[] = [];
+  readonly #statuses: ValueStatus[] = [];
+  readonly #times = new TimestampFormatter();
+  #eldestMs = Number.POSITIVE_INFINITY;
+  /** Event times of the rows, kept only where they have to be judged one by one. */
+  readonly #eventMs: number[] = [];
+  #allPresent = true;
+
+  constructor(options: ColumnOptions) {
+    this.#options = options;
+    for (let i = 0; i < options.width; i += 1) this.#columns.push([]);
   }
-  return { columns, statuses: columns.map(column => columnStatus(column, rowStatuses)), eventTimes };
+
+  /** The next row, in the order of the keys; undefined where the store has none. Nothing of its bytes is kept. */
+  add(row: Uint8Array | undefined): void {
+    const status = this.#presence(row);
+    const at = this.#statuses.length;
+    this.#statuses.push(status);
+    if (row === undefined || status !== 'PRESENT') {
+      this.#allPresent = false;
+      this.#eventTimes.push(null);
+      this.#eventMs.push(Number.POSITIVE_INFINITY);
+      for (const column of this.#columns) column.push(null);
+      return;
+    }
+    const eventMs = rowEventTimeMs(row);
+    if (eventMs < this.#eldestMs) this.#eldestMs = eventMs;
+    this.#eventMs.push(eventMs);
+    this.#eventTimes.push(rowEventTimeText(row, this.#times));
+    this.#options.decoder.decodeInto(row, this.#columns, at);
+  }
+
+  /** All of it, judged by the clock after the store answered: a slow read must not make old values look young (V1). */
+  finish(nowMs: number): Columns {
+    const { maxAgeMs } = this.#options;
+    if (maxAgeMs !== undefined && nowMs - this.#eldestMs > maxAgeMs) this.#withhold(nowMs - maxAgeMs);
+    const statusOf = this.#allPresent ? statusOfValues : columnStatus;
+    return {
+      columns: this.#columns,
+      statuses: this.#columns.map(column => statusOf(column, this.#statuses)),
+      eventTimes: this.#eventTimes,
+    };
+  }
+
+  /** Takes back the values of rows from before `sinceMs`. */
+  #withhold(sinceMs: number): void {
+    this.#allPresent = false;
+    for (const [at, eventMs] of this.#eventMs.entries()) {
+      if (eventMs >= sinceMs) continue;
+      this.#statuses[at] = 'OUTSIDE_MAX_AGE';
+      if (!this.#options.includeStale) for (const column of this.#columns) column[at] = null;
+    }
+  }
+
+  #presence(row: Uint8Array | undefined): ValueStatus {
+    if (row === undefined) return 'NOT_FOUND';
+    const { onlyOrigin } = this.#options;
+    // Before the deletion is looked at: whether a row of another region was deleted is not ours to tell either.
+    if (onlyOrigin !== undefined && rowOrigin(row) !== onlyOrigin) return 'REFUSED';
+    return rowIsDeleted(row) ? 'NOT_FOUND' : 'PRESENT';
+  }
 }
 
-function rowStatus(row: Uint8Array | undefined, input: ColumnInput): ValueStatus {
-  if (row === undefined) return 'NOT_FOUND';
-  // Before the deletion is looked at: whether a row of another region was deleted is not ours to tell either.
-  if (input.onlyOrigin !== undefined && rowOrigin(row) !== input.onlyOrigin) return 'REFUSED';
-  if (rowIsDeleted(row)) return 'NOT_FOUND';
-  if (input.maxAgeMs !== undefined && input.nowMs - rowEventTimeMs(row) > input.maxAgeMs)
-    return 'OUTSIDE_MAX_AGE';
-  return 'PRESENT';
+/** As `columnStatus` where every row is PRESENT. */
+function statusOfValues(
+  column: readonly unknown[],
+  rowStatuses: readonly ValueStatus[],
+): ValueStatus | readonly ValueStatus[] {
+  if (column.length > 0 && !column.includes(null)) return 'PRESENT';
+  return columnStatus(column, rowStatuses);
 }
 
 function columnStatus(

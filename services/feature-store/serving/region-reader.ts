@@ -54,7 +54,7 @@ export class RegionReader {
     const self = view.state.region;
     if (part.ticket === null || part.region !== self)
       return unread(part, elsewhere(part, view, this.#options.clock));
-    const matrix = await this.#options.tickets.read(part.ticket, caller);
+    const matrix = await this.#options.tickets.read(part.ticket, caller, part.encodedKeys);
     return {
       ...matrix,
       group: part.group,

@@ -12,10 +12,10 @@ import { fail, ok, type Result } from '@featuremesh/domain/result';
 import type { ValueStatus } from '@featuremesh/domain/value-status';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
-import type { OnlineStore, TableRef } from '../ports/online-store.ts';
+import type { OnlineStore, RowVisits, TableRef } from '../ports/online-store.ts';
 import { answerProblem } from './answer-problem.ts';
 import { DecoderCache } from './decoder-cache.ts';
-import { fillColumns } from './matrix-columns.ts';
+import { MatrixColumns } from './matrix-columns.ts';
 import { waitForPosition } from './position-wait.ts';
 import type { CurrentView } from './state-view.ts';
 
@@ -30,7 +30,7 @@ export interface ReadCaller {
 /** What a reader works with. */
 export interface TicketReaderOptions {
   readonly view: CurrentView;
-  readonly store: Pick<OnlineStore, 'read' | 'appliedPosition'>;
+  readonly store: Pick<OnlineStore, 'read' | 'appliedPosition'> & Partial<RowVisits>;
   readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
   /** Replication lag of this region's copy behind the peers, in ms; null while a peer has not reported yet. */
   readonly lagMs: (peers: readonly RegionId[]) => number | null;
@@ -45,6 +45,11 @@ export interface Readable {
   readonly placement: GroupPlacement;
 }
 
+interface GroupParts {
+  readonly encoder: KeyEncoder;
+  readonly names: ReadonlySet<string>;
+}
+
 /**
  * Answers read tickets from this region's own copy. Policy is judged here on every ticket, whoever planned it; what may
  * not or cannot be read comes back as REFUSED or UNAVAILABLE with its problem, never as a missing row (V5).
@@ -52,22 +57,28 @@ export interface Readable {
 export class TicketReader {
   readonly #options: TicketReaderOptions;
   readonly #decoders = new DecoderCache();
-  readonly #encoders = new WeakMap<CatalogueGroup, KeyEncoder>();
+  /** What reading a group needs again and again; gone with the state that the group belongs to. */
+  readonly #parts = new WeakMap<CatalogueGroup, GroupParts>();
 
   constructor(options: TicketReaderOptions) {
     this.#options = options;
   }
 
-  /** The answer to one ticket. Rejects only on a programming error. */
-  async read(ticket: ReadTicket, caller: ReadCaller): Promise<FeatureMatrix> {
+  /** The answer to one ticket; `encodedKeys` where its planner encoded them in this process. Rejects only on a programming error. */
+  async read(
+    ticket: ReadTicket,
+    caller: ReadCaller,
+    encodedKeys?: readonly Uint8Array[],
+  ): Promise<FeatureMatrix> {
     const found = this.#find(ticket);
     if (!found.ok) return this.#unread(ticket, undefined, found.problem);
     const { group } = found.value;
-    const keys = this.#encodeKeys(ticket, group);
+    const keys = encodedKeys === undefined ? this.#encodeKeys(ticket, group) : ok(encodedKeys);
     if (!keys.ok) return this.#unread(ticket, group, keys.problem);
     const refused = this.judge(found.value, ticket, caller);
     if (refused !== undefined) return this.#unread(ticket, group, refused);
-    const late = await this.#tooLate(found.value, ticket);
+    const waits = ticket.after !== undefined || ticket.maxLagMs !== undefined;
+    const late = waits ? await this.#tooLate(found.value, ticket) : undefined;
     if (late !== undefined) return this.#unread(ticket, group, late);
     try {
       return await this.#readRows(found.value, ticket, keys.value);
@@ -91,7 +102,7 @@ export class TicketReader {
       return fail(problem('UNKNOWN_GROUP', 'this region does not know the group version'));
     if (ticket.f.length > MAX_READ_FEATURES)
       return fail(problem('TOO_MANY_FEATURES', `at most ${MAX_READ_FEATURES} features in one read`));
-    const names = new Set(found.group.definition.features.map(feature => feature.name));
+    const { names } = this.#partsOf(found.group);
     const unknown = ticket.f.find(name => !names.has(name));
     if (unknown !== undefined)
       return fail(problem('UNKNOWN_FEATURE', `${found.group.definition.name} has no feature ${unknown}`));
@@ -182,26 +193,35 @@ export class TicketReader {
   }
 
   #encodeKeys(ticket: ReadTicket, group: CatalogueGroup): Result<readonly Uint8Array[]> {
-    const columns = Object.entries(ticket.keys);
-    const count = columns[0]?.[1].length ?? 0;
-    if (columns.some(([, values]) => values.length !== count))
+    const { encoder } = this.#partsOf(group);
+    const named = Object.keys(ticket.keys);
+    const columns = group.joinKeys.map(({ name }) =>
+      Object.hasOwn(ticket.keys, name) ? ticket.keys[name] : undefined,
+    );
+    const count = ticket.keys[named[0] ?? '']?.length ?? 0;
+    if (named.some(name => ticket.keys[name]?.length !== count))
       return fail(problem('UNEQUAL_LENGTHS', 'the key arrays have different lengths'));
     if (count > MAX_READ_ROWS)
       return fail(problem('TOO_MANY_ROWS', `at most ${MAX_READ_ROWS} rows in one read`));
-    let encoder = this.#encoders.get(group);
-    if (encoder === undefined) {
-      encoder = new KeyEncoder(group.joinKeys);
-      this.#encoders.set(group, encoder);
-    }
+    if (count > 0 && named.some(name => !group.joinKeys.some(key => key.name === name)))
+      return fail(problem('UNKNOWN_KEY', 'the key has a member that the group does not have'));
     const keys: Uint8Array[] = [];
     for (let row = 0; row < count; row += 1) {
-      const values: Record<string, unknown> = {};
-      for (const [name, column] of columns) values[name] = column[row];
-      const key = encoder.encode(values);
+      const key = encoder.encodeRow(columns, row);
       if (!key.ok) return key;
       keys.push(key.value);
     }
     return ok(keys);
+  }
+
+  #partsOf(group: CatalogueGroup): GroupParts {
+    let parts = this.#parts.get(group);
+    if (parts === undefined) {
+      const names = new Set(group.definition.features.map(feature => feature.name));
+      parts = { encoder: new KeyEncoder(group.joinKeys), names };
+      this.#parts.set(group, parts);
+    }
+    return parts;
   }
 
   async #readRows(
@@ -214,20 +234,19 @@ export class TicketReader {
     const table = tableFor(group.id, group.version);
     if (table === undefined)
       throw new ProblemError(problem('STORE_UNAVAILABLE', 'the table of the group is not ready here'));
-    const rows = await store.read(table, keys);
-    const columns = fillColumns({
-      rows,
+    const columns = new MatrixColumns({
       width: ticket.f.length,
       decoder: this.#decoders.decoderOf(group, ticket.f, ticket.vectorsAs ?? 'array'),
-      nowMs: Number(clock.nowUs()) / 1_000,
       maxAgeMs: shorter(group.definition.maxAgeMs, ticket.maxAgeMs),
       includeStale: ticket.includeStale ?? false,
       onlyOrigin: placement.rows === 'origin' ? state.region : undefined,
     });
+    if (store.visit !== undefined) store.visit(table, keys, row => columns.add(row));
+    else for (const row of await store.read(table, keys)) columns.add(row);
     return {
       ...this.#head(ticket, group),
       names: ticket.f,
-      ...columns,
+      ...columns.finish(Number(clock.nowUs()) / 1_000),
       source: this.#source(readable),
     };
   }

@@ -10,6 +10,7 @@ import type {
   IdempotencyRecord,
   LeaseRef,
   OnlineStore,
+  RowVisits,
   StoredRow,
   TableRef,
 } from '../../ports/online-store.ts';
@@ -41,7 +42,7 @@ export interface LmdbOnlineStoreOptions {
  * synced before a write is acknowledged, brings back the rest. A lost environment starts with watermark 0: what FEED still holds is
  * applied again, older rows come from a peer's snapshot.
  */
-export class LmdbOnlineStore implements OnlineStore, StampBounds {
+export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
   readonly #root: RootDatabase<unknown, string>;
   readonly #tables: LmdbTables;
   readonly #meta: Database<unknown, string>;
@@ -95,20 +96,29 @@ export class LmdbOnlineStore implements OnlineStore, StampBounds {
   }
 
   async read(table: TableRef, keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
-    return guarded(() => {
+    const found: (Uint8Array | undefined)[] = [];
+    this.visit(table, keys, row => found.push(row === undefined ? undefined : copyOf(row)));
+    return found;
+  }
+
+  visit(table: TableRef, keys: readonly Uint8Array[], take: (row: Uint8Array | undefined) => void): void {
+    let isTaking = false;
+    try {
       const database = this.#tables.get(table);
       database.resetReadTxn();
-      const found: (Uint8Array | undefined)[] = [];
       let missing = 0;
       for (const key of keys) {
+        // The bytes are valid until the next get.
         const row = database.getBinaryFast(key);
-        // The bytes are only valid until the next get.
         if (row === undefined) missing += 1;
-        found.push(row === undefined ? undefined : Uint8Array.prototype.slice.call(row, 0, row.length));
+        isTaking = true;
+        take(row);
+        isTaking = false;
       }
       if (missing === keys.length) this.#tables.assertExists(table);
-      return found;
-    });
+    } catch (error) {
+      throw isTaking ? error : unavailable(error);
+    }
   }
 
   async scan(
