@@ -12,6 +12,7 @@ const CLIENT_FAULTS: ReadonlySet<unknown> = new Set([
   'BAD_REQUEST',
   'OPERATION_RESOLUTION_FAILURE',
   'MAX_RECURSIVE_SELECTIONS_EXCEEDED',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
 ]);
 const PASSED_ON = ['region', 'candidates', 'issues'] as const;
 

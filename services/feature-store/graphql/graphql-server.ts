@@ -19,6 +19,16 @@ import { type RegionContext, type RegionResolverOptions, regionResolvers } from 
 /** Bytes of one operation: a gateway asks for at most a few tickets of 1,000 keys each. */
 const MAX_OPERATION_BYTES = 4 * 1024 * 1024;
 
+/** Codes of the GraphQL server for requests that are wrong in themselves. */
+const CLIENT_FAULTS: ReadonlySet<unknown> = new Set([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'BAD_USER_INPUT',
+  'BAD_REQUEST',
+  'OPERATION_RESOLUTION_FAILURE',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+]);
+
 /** What the region contract is served with. */
 export interface GraphqlOptions extends RegionResolverOptions {
   readonly callers: GatewayCallers;
@@ -36,6 +46,7 @@ export async function registerGraphql(
   const server = new ApolloServer<RegionContext>({
     schema: buildSubgraphSchema([{ typeDefs: parse(REGION_SDL), resolvers: regionResolvers(options) }]),
     introspection: true,
+    persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     formatError: (formatted, error) => publicError(formatted, error, options),
@@ -88,7 +99,7 @@ function publicError(
   };
   if (typeof code === 'string' && code in ERRORS && code !== 'INTERNAL')
     return { message: formatted.message, ...location, extensions: { ...formatted.extensions, region } };
-  if (typeof code === 'string' && code.startsWith('GRAPHQL_'))
+  if (CLIENT_FAULTS.has(code))
     return { message: formatted.message, ...location, extensions: { code: 'INVALID_REQUEST', region } };
   const cause = unwrapResolverError(error);
   if (!(cause instanceof GraphQLError)) logger.error({ err: cause }, 'a resolver failed unexpectedly');

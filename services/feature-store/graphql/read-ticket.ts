@@ -22,6 +22,7 @@ export const matrixReferenceSchema = z.looseObject({ region: z.string(), read: r
 
 /** A `FeatureSlice` reference: the group's opaque id, with `@vN` where a version is meant. */
 export const sliceReferenceSchema = z.looseObject({
+  __typename: z.literal('FeatureSlice'),
   region: z.string(),
   group: z.string().regex(/^[a-z2-7]{16}(?:@v?[1-9]\d{0,5})?$/),
 });

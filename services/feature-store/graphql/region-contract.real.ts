@@ -150,6 +150,28 @@ describe('filling references', () => {
   });
 });
 
+describe('references that the contract does not have', () => {
+  // An entity that is refused while the list fails as a whole would be a rejection that nobody hears: the end of the process.
+  test.each<[string, unknown]>([
+    ['of an unknown type', { __typename: 'Nothing', region: 'us-east-1' }],
+    ['without a type', {}],
+    ['that is a number', 5],
+    ['that is an object of the language', { __typename: 'constructor' }],
+  ])('one %s is refused alone, with and without a token', async (_, reference) => {
+    const { body } = await ask([ticket('delays'), reference]);
+    expect(body.data._entities[0]).toMatchObject({ columns: [[4]] });
+    expect(body.data._entities[1]).toBeNull();
+    expect(body.errors).toMatchObject([
+      { path: ['_entities', 1], extensions: { code: 'INVALID_REQUEST', region: 'us-east-1' } },
+    ]);
+    const open = { query: FILL, variables: { representations: [ticket('delays'), reference] } };
+    const refused = await region.call('POST', '/graphql', open);
+    expect(refused.body.data._entities).toEqual([null, null]);
+    const codes = refused.body.errors.map((error: { extensions: { code: string } }) => error.extensions.code);
+    expect(codes).toEqual(['UNAUTHENTICATED', 'UNAUTHENTICATED']);
+  });
+});
+
 describe('gateway tokens', () => {
   test('without a token every entity is UNAUTHENTICATED and nothing is read', async () => {
     const body = { query: FILL, variables: { representations: [ticket('delays')] } };
@@ -210,5 +232,9 @@ describe('the endpoint', () => {
     const wrong = await region.call('POST', '/graphql', { query: '{nothing}' });
     expect(wrong.body.errors[0].extensions).toEqual({ code: 'INVALID_REQUEST', region: 'us-east-1' });
     expect(JSON.stringify(wrong.body)).not.toMatch(/stacktrace|127\.0\.0\.1/);
+    for (const wrongInItself of ['""', [], { query: '' }, { query: 5 }, { query: FILL, variables: 5 }]) {
+      const refused = await region.call('POST', '/graphql', wrongInItself);
+      expect(refused.body.errors[0].extensions).toEqual({ code: 'INVALID_REQUEST', region: 'us-east-1' });
+    }
   });
 });

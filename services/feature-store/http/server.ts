@@ -2,6 +2,7 @@ import { MAX_JSON_BODY_BYTES } from '@featuremesh/domain/limits';
 import { problem } from '@featuremesh/domain/problem';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
+import { malformedRequestAnswer } from '@featuremesh/runtime/malformed-request';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
 import { outcomeOfStatus } from '@featuremesh/runtime/request-outcome';
@@ -50,8 +51,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) => {
       void sendProblem(reply, foreseen(error) ?? problem('INVALID_REQUEST', 'the request is malformed'));
     },
-    clientErrorHandler: (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.end(malformedRequestAnswer(error.code));
     },
   });
   const startedAtMs = new WeakMap<object, number>();

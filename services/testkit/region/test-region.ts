@@ -8,10 +8,15 @@ import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
 import { RowPacker } from '@featuremesh/domain/row-packer';
+import { JetStreamChangeLog } from '@featuremesh/feature-store/adapters/jetstream/jetstream-change-log';
 import { LmdbOnlineStore } from '@featuremesh/feature-store/adapters/lmdb/lmdb-online-store';
 import { LmdbRegistry } from '@featuremesh/feature-store/adapters/lmdb/lmdb-registry';
 import { createRegionApp, type RegionApp } from '@featuremesh/feature-store/http/region-app';
+import { registerRowsRoute } from '@featuremesh/feature-store/http/rows-route';
+import { INGEST_LIMITS } from '@featuremesh/feature-store/ingest/ingest-limits';
+import { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import type { OnlineStore, StoredRow } from '@featuremesh/feature-store/ports/online-store';
+import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
 import { type Clock, type MonotonicClock, systemClock } from '@featuremesh/runtime/clock';
 import { Health } from '@featuremesh/runtime/health';
 import { createLogger, type Logger } from '@featuremesh/runtime/logger';
@@ -56,14 +61,23 @@ export interface TestAnswer {
   readonly body: ReturnType<typeof JSON.parse>;
 }
 
-/** A region service on real HTTP and real LMDB in a folder of its own, without a log: rows are applied directly. */
+/** How a test region differs from a usual one. */
+export interface TestRegionOptions {
+  /** A broker with FEED: rows are written over HTTP as in a whole region. Without it there is no write path. */
+  readonly brokerUrl?: string;
+}
+
+/**
+ * A region service on real HTTP and real LMDB in a folder of its own. With a broker it takes writes; without one there is no log, and
+ * rows are put into the store directly.
+ */
 export class TestRegion {
   readonly registry: LmdbRegistry;
   readonly app: RegionApp;
   readonly store: OnlineStore;
   readonly url: string;
   readonly logLines: string[];
-  readonly #parts: { folder: string; clock: ShiftedClock; faults: Faults; stop: AbortController };
+  readonly #parts: RegionParts;
   #counter = 0;
 
   private constructor(parts: {
@@ -72,7 +86,7 @@ export class TestRegion {
     store: OnlineStore;
     url: string;
     logLines: string[];
-    rest: { folder: string; clock: ShiftedClock; faults: Faults; stop: AbortController };
+    rest: RegionParts;
   }) {
     this.registry = parts.registry;
     this.app = parts.app;
@@ -83,7 +97,10 @@ export class TestRegion {
   }
 
   /** Starts a region of the test mesh; tables are kept and HTTP listens on a free port. */
-  static async start(id: keyof typeof MESH = 'us-east-1'): Promise<TestRegion> {
+  static async start(
+    id: keyof typeof MESH = 'us-east-1',
+    { brokerUrl }: TestRegionOptions = {},
+  ): Promise<TestRegion> {
     const folder = await mkdtemp(join(tmpdir(), 'fm-region-'));
     const clock = new ShiftedClock();
     const faults: Faults = { reads: false, lagMs: 0 };
@@ -123,8 +140,13 @@ export class TestRegion {
       enforcementWaitMs: 0,
     });
     await app.tables.start();
+    const writes =
+      brokerUrl === undefined
+        ? undefined
+        : await WritePath.open(brokerUrl, { region: regionId(id), app, registry, store, clock, logLines });
     const url = await app.fastify.listen({ host: '127.0.0.1', port: 0 });
-    return new TestRegion({ registry, app, store, url, logLines, rest: { folder, clock, faults, stop } });
+    const rest = { folder, clock, faults, stop, writes };
+    return new TestRegion({ registry, app, store, url, logLines, rest });
   }
 
   /** Moves the region's clock. */
@@ -190,6 +212,7 @@ export class TestRegion {
   async stop(): Promise<void> {
     this.#parts.stop.abort();
     await this.app.fastify.close();
+    await this.#parts.writes?.close();
     await this.app.tables.stop();
     await this.registry.close();
     await this.store.close();
@@ -212,6 +235,64 @@ export class TestRegion {
     const packed = packer.pack(times, row.features ?? {}, { nonFinite: 'refuse' });
     if (!packed.ok) throw new ProblemError(packed.problem);
     return { key: key.value, row: packed.value };
+  }
+}
+
+interface RegionParts {
+  readonly folder: string;
+  readonly clock: ShiftedClock;
+  readonly faults: Faults;
+  readonly stop: AbortController;
+  readonly writes: WritePath | undefined;
+}
+
+/** The log and the write path of a test region. */
+class WritePath {
+  readonly #log: JetStreamChangeLog;
+  readonly #ingest: IngestService;
+
+  private constructor(log: JetStreamChangeLog, ingest: IngestService) {
+    this.#log = log;
+    this.#ingest = ingest;
+  }
+
+  /** Connects, starts the write path, and registers its route; before the region listens. */
+  static async open(
+    brokerUrl: string,
+    parts: {
+      region: RegionId;
+      app: RegionApp;
+      registry: LmdbRegistry;
+      store: OnlineStore & StampBounds;
+      clock: ShiftedClock;
+      logLines: string[];
+    },
+  ): Promise<WritePath> {
+    const { region, app, registry, store, clock } = parts;
+    const logger = capturing(parts.logLines);
+    const log = await JetStreamChangeLog.connect({ servers: brokerUrl, slot: 0, logger, timer: systemTimer });
+    const ingest = new IngestService({
+      registry,
+      tables: app.tables,
+      store,
+      log,
+      slot: 0,
+      region,
+      clock,
+      timer: systemTimer,
+      random: systemRandom,
+      metrics: new PrometheusMetrics({ region }, { processMetrics: false }),
+      logger,
+      limits: INGEST_LIMITS,
+    });
+    await ingest.start();
+    await registerRowsRoute(app.fastify, { ingest, callerOf: () => 'anonymous' });
+    return new WritePath(log, ingest);
+  }
+
+  async close(): Promise<void> {
+    await this.#ingest.drain();
+    await this.#log.close();
   }
 }
 
@@ -241,12 +322,15 @@ function info(id: string): RegionInfo {
 }
 
 /** The real store, which answers reads with the port's failure while the switch is on. */
-function faulty(store: LmdbOnlineStore, faults: Faults): OnlineStore {
-  return new Proxy<OnlineStore>(store, {
+function faulty(store: LmdbOnlineStore, faults: Faults): OnlineStore & StampBounds {
+  return new Proxy<OnlineStore & StampBounds>(store, {
     get: (target, name) => {
-      if (name === 'read' && faults.reads)
-        return () =>
-          Promise.reject(new ProblemError(problem('STORE_UNAVAILABLE', 'the store does not answer')));
+      const failure = new ProblemError(problem('STORE_UNAVAILABLE', 'the store does not answer'));
+      if (name === 'read' && faults.reads) return () => Promise.reject(failure);
+      if (name === 'visit' && faults.reads)
+        return () => {
+          throw failure;
+        };
       const member: unknown = Reflect.get(target, name, target);
       return typeof member === 'function' ? member.bind(target) : member;
     },
