@@ -8,6 +8,7 @@ import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import { type MeshFile, readMeshFile } from '@featuremesh/cli/target/mesh-file';
 import { freePortBase, processesNaming } from '@featuremesh/cli/testing/fmesh-process';
 import { afterAll, expect, test } from 'vitest';
+import { changeWan } from '../wan/wan-control.ts';
 import { demoCommands } from './demo-commands.ts';
 
 const SLOW_MS = 240_000;
@@ -23,8 +24,12 @@ const AWAY_PROFILE = {
 /** A path with a space, as users have them. */
 const dataDir = join(mkdtempSync(join(tmpdir(), 'fm local ')), 'mesh data');
 let launcher: ChildProcess | undefined;
+/** All that the present launcher printed. */
+let said = '';
+/** Brokers take 20 to 30 s to notice it, so the tests between go on meanwhile. */
+let blackHoleBeganMs = 0;
 
-async function start(args: readonly string[]): Promise<string> {
+async function start(args: readonly string[]): Promise<void> {
   const program = join(installationRoot, 'infra', 'local-mesh', 'main.ts');
   const child = spawn(
     process.execPath,
@@ -40,7 +45,7 @@ async function start(args: readonly string[]): Promise<string> {
     { cwd: installationRoot, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   launcher = child;
-  let said = '';
+  said = '';
   await new Promise<void>((resolve, reject) => {
     const take = (text: string): void => {
       said += text;
@@ -50,7 +55,6 @@ async function start(args: readonly string[]): Promise<string> {
     child.stderr.setEncoding('utf8').on('data', take);
     child.once('exit', () => reject(new Error(`the launcher ended: ${said}`)));
   });
-  return said;
 }
 
 async function stop(signal: NodeJS.Signals): Promise<number | null> {
@@ -99,6 +103,46 @@ async function read(
   return { status, body: JSON.parse(text) as ReadReply };
 }
 
+async function cityIn(gatewayUrl: string | undefined, airport: string): Promise<unknown> {
+  const { body } = await read(gatewayUrl ?? '', 'airport_profile:city', airport);
+  return body.results?.[0]?.columns?.[0]?.[0];
+}
+
+async function writeCity(url: string, airport: string, city: string, atMs: number): Promise<void> {
+  const { text } = await post(`${url}/v1/groups/airport_profile/rows`, {
+    rows: [
+      {
+        key: { airport },
+        eventTime: new Date(atMs).toISOString(),
+        features: { ...AWAY_PROFILE, city },
+      },
+    ],
+  });
+  expect(JSON.parse(text)).toMatchObject({ accepted: 1, online: 'APPLIED' });
+}
+
+/** `<reader> from <peer>: up|DOWN` of every link that a region imports over, as `fmesh status` tells it. */
+async function links(): Promise<readonly string[]> {
+  const { stdout } = await fmeshOut(['status', '--json']);
+  const { regions } = JSON.parse(stdout) as {
+    regions: { id: string; sync: { links: { peer: string; direction: string; connected: boolean }[] } }[];
+  };
+  return regions.flatMap(({ id, sync }) =>
+    sync.links
+      .filter(link => link.direction === 'in')
+      .map(link => `${id} from ${link.peer}: ${link.connected ? 'up' : 'DOWN'}`),
+  );
+}
+
+/** What it printed, whatever its exit status: 6 says that something is not healthy. */
+async function fmeshOut(args: readonly string[]): Promise<{ stdout: string }> {
+  const program = join(installationRoot, 'services', 'cli', 'main.ts');
+  const command = ['--disable-warning=ExperimentalWarning', program, ...args, '--data-dir', dataDir];
+  return await run(process.execPath, command, { cwd: installationRoot }).catch(
+    (error: { stdout: string }) => error,
+  );
+}
+
 afterAll(async () => {
   await stop('SIGTERM');
   rmSync(join(dataDir, '..'), { recursive: true, force: true });
@@ -107,8 +151,8 @@ afterAll(async () => {
 test(
   'a first start gives three regions with data, and every printed command works when pasted',
   async () => {
-    const base = await freePortBase(30);
-    const said = await start(['--port-base', String(base)]);
+    const base = await freePortBase(113);
+    await start(['--port-base', String(base)]);
     const file = mesh();
     expect(file.regions.map(region => region.id)).toEqual(['us-east-1', 'us-west-2', 'eu-west-1']);
     for (const region of file.regions) {
@@ -124,8 +168,15 @@ test(
       ]);
       for (const pid of Object.values(region.pids)) expect(existsSync(`/proc/${pid}`)).toBe(true);
     }
+    expect(said).toMatch(
+      /round trips us-east-1 - us-west-2 65 ms, us-east-1 - eu-west-1 75 ms, us-west-2 - eu-west-1 140 ms/,
+    );
+    const measured =
+      /a row from eu-west-1's own replica ([\d.]+) ms; .* home region us-east-1 ([\d.]+) ms/.exec(said);
+    expect(Number(measured?.[2])).toBeGreaterThan(74);
+    expect(Number(measured?.[1])).toBeLessThan(Number(measured?.[2]) - 40);
     const commands = demoCommands(file, { dataDir });
-    expect(commands.length).toBeGreaterThanOrEqual(6);
+    expect(commands.length).toBeGreaterThanOrEqual(7);
     for (const { title, command } of commands) {
       expect(said).toContain(command);
       const { stdout } = await shell(command);
@@ -157,6 +208,96 @@ test(
 );
 
 test(
+  'a black hole is told by status and doctor',
+  async () => {
+    const { regions, wan } = mesh();
+    const [, west, europe] = regions;
+    if (west === undefined || europe === undefined || wan === undefined) throw new Error('three regions');
+    const which = { regions: [west.id, europe.id] };
+    await changeWan(wan.controlUrl, { action: 'black-hole', which });
+    blackHoleBeganMs = performance.now();
+    const down = [`${west.id} from ${europe.id}: DOWN`, `${europe.id} from ${west.id}: DOWN`];
+    await expect.poll(links, { timeout: 20_000 }).toEqual(expect.arrayContaining(down));
+    console.info(`a black hole is told after ${Math.round(performance.now() - blackHoleBeganMs)} ms`);
+    const { stdout } = await fmeshOut(['doctor']);
+    expect(stdout).toMatch(/eu-west-1 +WRONG +the link from us-west-2 is down/);
+    expect(stdout).toMatch(/network +WRONG +us-west-2 to eu-west-1, link: black-hole .*npm run wan -- heal/);
+  },
+  SLOW_MS,
+);
+
+test(
+  'S1, S9: with a link cut both regions read and write on, and after it heals they hold the same winners',
+  async () => {
+    const { regions, wan } = mesh();
+    const [east, , europe] = regions;
+    if (east === undefined || europe === undefined || wan === undefined) throw new Error('three regions');
+    const which = { regions: [east.id, europe.id] };
+    await changeWan(wan.controlUrl, { action: 'cut', which });
+    const keys = Array.from({ length: 60 }, (_, at) => `C${at}`);
+    const startedMs = Date.now() - 60_000;
+    for (const [at, key] of keys.entries()) {
+      // Every third key is written on both sides, with one event time: only the order of rows decides.
+      const both = at % 3 === 0;
+      if (both || at % 3 === 1) await writeCity(east.url, key, `east ${at}`, startedMs + at);
+      if (both || at % 3 === 2) await writeCity(europe.url, key, `europe ${at}`, startedMs + at);
+      expect(await cityIn(europe.gatewayUrl, 'SEA')).toBe('Seattle');
+    }
+    await expect.poll(links, { timeout: 15_000 }).toContain(`${europe.id} from ${east.id}: DOWN`);
+    expect(await cityIn(europe.gatewayUrl, 'C1')).toBeNull();
+    const held = async (url: string): Promise<string> => {
+      const { text } = await post(`${url}/v1/online/read`, {
+        features: ['airport_profile:city'],
+        keys: { airport: keys },
+      });
+      const [result] = (JSON.parse(text) as { results: Record<string, unknown>[] }).results;
+      return JSON.stringify([result?.['columns'], result?.['statuses'], result?.['eventTimes']]);
+    };
+    expect(await held(europe.url)).not.toBe(await held(east.url));
+    const healedMs = performance.now();
+    await changeWan(wan.controlUrl, { action: 'heal', which });
+    await expect
+      .poll(async () => (await held(europe.url)) === (await held(east.url)), {
+        timeout: 30_000,
+        interval: 25,
+      })
+      .toBe(true);
+    console.info(
+      `converged ${Math.round(performance.now() - healedMs)} ms after a link of 75 ms round trip healed`,
+    );
+    expect(await held(east.url)).toContain('"PRESENT"');
+    expect(await held(east.url)).not.toContain('NOT_FOUND');
+  },
+  SLOW_MS,
+);
+
+test(
+  'the brokers give up a connection into a black hole; the proxy, killed, runs anew without faults, and all is up',
+  async () => {
+    const { regions, wan } = mesh();
+    const [, west, europe] = regions;
+    if (west === undefined || europe === undefined || wan?.pid === undefined)
+      throw new Error('three regions');
+    const log = join(europe.dataDir, 'logs', 'nats.log');
+    await expect
+      .poll(() => readFileSync(log, 'utf8'), { timeout: 60_000, interval: 250 })
+      .toMatch(/Stale Connection/);
+    console.info(`brokers gave up after ${Math.round(performance.now() - blackHoleBeganMs)} ms`);
+    process.kill(wan.pid, 'SIGKILL');
+    await expect
+      .poll(async () => (await links()).filter(one => one.endsWith('DOWN')), { timeout: 30_000 })
+      .toEqual([]);
+    expect(said).toMatch(/network between the regions: wan ended with SIGKILL; it is started again/);
+    await expect.poll(() => mesh().wan?.pid).not.toBe(wan.pid);
+    await writeCity(west.url, 'ZZ2', 'After the black hole', Date.now() - 1_000);
+    await expect
+      .poll(() => cityIn(europe.gatewayUrl, 'ZZ2'), { timeout: 30_000 })
+      .toBe('After the black hole');
+  },
+  SLOW_MS,
+);
+
+test(
   'V4, S9: a region killed with -9 costs only what lives solely there, while others read and write on',
   async () => {
     const [east, , europe] = mesh().regions;
@@ -180,6 +321,8 @@ test(
     });
     expect(slices.text).toContain('"REGION_UNAVAILABLE"');
     expect(slices.text).not.toContain(new URL(europe.url).port);
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('eu-west-1 is DOWN: its supervisor ended');
+    await expect.poll(() => mesh().regions[2]?.pids).toEqual({});
     const written = await post(`${east.url}/v1/groups/airport_profile/rows`, {
       rows: [{ key: { airport: 'ZZ1' }, eventTime: '2026-01-01T00:00:00Z', features: AWAY_PROFILE }],
     });
@@ -192,13 +335,31 @@ test(
 );
 
 test(
+  'the command that was printed for the region that is down starts it again, and it catches up (S1, S9)',
+  async () => {
+    const command = /another terminal: (npx .*)$/m.exec(said)?.[1] ?? 'false';
+    const byHand = spawn('sh', ['-c', command], { cwd: installationRoot, stdio: 'ignore' });
+    const ended = once(byHand, 'exit');
+    await expect.poll(() => said, { timeout: 60_000 }).toMatch(/eu-west-1: is run again, by process/);
+    const europe = mesh().regions[2];
+    await expect.poll(() => cityIn(europe?.gatewayUrl, 'ZZ1'), { timeout: 60_000 }).toBe('Away');
+    process.kill(europe?.pids['supervisor'] ?? Number.NaN, 'SIGTERM');
+    await ended;
+    await expect.poll(() => said).toContain('eu-west-1: is down again');
+  },
+  SLOW_MS,
+);
+
+test(
   'after kill -9 of the launcher the next start recovers by itself, keeps the data, and Ctrl-C leaves nothing behind',
   async () => {
     const before = mesh();
     await stop('SIGKILL');
     expect(existsSync(join(dataDir, 'mesh.json'))).toBe(true);
-    await start([]);
+    await start(['--wan', 'off']);
     const after = mesh();
+    expect(after.wan).toBeUndefined();
+    expect(said).toContain('no delay between the regions');
     expect(after.startedAt).not.toBe(before.startedAt);
     expect(after.regions.map(region => region.url)).toEqual(before.regions.map(region => region.url));
     const [east] = after.regions;
@@ -211,15 +372,7 @@ test(
       results: [{ columns: [['Seattle']], statuses: ['PRESENT'] }],
     });
     // What was written while Europe was away is there after it came back (S1, S9).
-    await expect
-      .poll(
-        async () => {
-          const { body } = await read(after.regions[2]?.gatewayUrl ?? '', 'airport_profile:city', 'ZZ1');
-          return body.results?.[0]?.columns?.[0]?.[0];
-        },
-        { timeout: 60_000 },
-      )
-      .toBe('Away');
+    await expect.poll(() => cityIn(after.regions[2]?.gatewayUrl, 'ZZ1'), { timeout: 60_000 }).toBe('Away');
     expect(await stop('SIGINT')).toBe(0);
     expect(processesNaming(dataDir)).toEqual([]);
     expect(existsSync(join(dataDir, 'mesh.json'))).toBe(false);

@@ -1,5 +1,6 @@
 import { ProblemError } from '@featuremesh/domain/problem';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
+import { showWan } from '@featuremesh/infra/wan/wan-control';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
 import type { Command } from 'commander';
 import { request } from 'undici';
@@ -136,8 +137,25 @@ async function regionFindings(run: CommandRun): Promise<readonly Finding[]> {
     ];
   }
   const targets = mesh?.regions ?? [regionTarget(run)];
-  const findings = await Promise.all(targets.map(target => oneRegion(run, target)));
+  const findings = await Promise.all([
+    ...(mesh?.wan === undefined ? [] : [networkFindings(mesh.wan.controlUrl)]),
+    ...targets.map(target => oneRegion(run, target)),
+  ]);
   return findings.flat();
+}
+
+/** Faults that someone put between the regions of a local mesh: links are down because of them, and nothing mends them by itself. */
+async function networkFindings(controlUrl: string): Promise<readonly Finding[]> {
+  try {
+    const broken = (await showWan(controlUrl)).filter(path => path.fault !== 'none');
+    if (broken.length === 0) return [ok('network', 'nothing is cut between the regions')];
+    return broken.map(({ from, to, service, fault }) =>
+      wrong('network', `${from} to ${to}, ${service}: ${fault}`, 'end it with npm run wan -- heal'),
+    );
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    return [wrong('network', error.problem.detail, 'npm start runs it again; see wan/wan.log')];
+  }
 }
 
 async function oneRegion(
