@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheFolder } from './cache-folder.js';
 import { ensureDependencies } from './dependencies.js';
 import { refuse } from './messages.js';
 import { ensureNode } from './node-runtime.js';
@@ -14,13 +15,16 @@ if (script === undefined) refuse('no program was named', 'run it through npm: np
 const node = ensureNode();
 ensureDependencies(root, node);
 
+// Types are stripped and code is compiled once for all processes and starts: less time, less memory. Files are named by their content.
+const compiled = { NODE_COMPILE_CACHE: join(cacheFolder(), 'compiled') };
+
 // The channel tells the program when this process is gone, also by SIGKILL, so that nothing is left running.
 const child = spawn(
   node,
   ['--disable-warning=ExperimentalWarning', isAbsolute(script) ? script : join(root, script), ...args],
   {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` },
+    env: { ...compiled, ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` },
   },
 );
 // A terminal sends Ctrl-C to the whole group; the program ends in its own order and this process waits for it.
