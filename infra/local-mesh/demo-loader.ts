@@ -38,6 +38,8 @@ export class DemoLoader {
     const logPath = join(dataDir, 'demo', 'loader.log');
     const args = [
       '--disable-warning=ExperimentalWarning',
+      // Pages of flights are large and short-lived; without it three of them stay in memory.
+      '--max-semi-space-size=4',
       program,
       '--mesh',
       meshFile,

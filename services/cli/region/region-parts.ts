@@ -12,6 +12,14 @@ const HEALTH_TIMEOUT_MS = 1_000;
 const NODE_STOP_MS = 12_000;
 const BROKER_STOP_MS = 6_000;
 
+/**
+ * Memory that is held and not used, at the price of more frequent small collections: V8 keeps three times this for what was just
+ * made, glibc an arena per thread, the broker as much garbage as it has data. Together they halve an idle region.
+ */
+const YOUNG_MB = { service: 8, sync: 8, gateway: 4 } as const;
+const NODE_MEMORY = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' } as const;
+const BROKER_MEMORY = { GOGC: '50' } as const;
+
 /** What is needed to describe the processes of a region. */
 export interface PartsInput {
   readonly config: RegionConfig;
@@ -27,6 +35,7 @@ export function regionParts(input: PartsInput): readonly ChildSpec[] {
   const services = Array.from({ length: config.services }, (_, slot) =>
     nodePart(input, {
       name: `service-${slot}`,
+      youngMb: YOUNG_MB.service,
       program: 'services/feature-store/main.ts',
       extra: ['--slot', String(slot)],
       address: serviceAddress(config, slot),
@@ -34,10 +43,17 @@ export function regionParts(input: PartsInput): readonly ChildSpec[] {
   );
   return [
     ...brokerPart(input),
-    nodePart(input, { name: 'sync', program: 'sync/main.ts', extra: [], address: config.listen.sync }),
+    nodePart(input, {
+      name: 'sync',
+      youngMb: YOUNG_MB.sync,
+      program: 'sync/main.ts',
+      extra: [],
+      address: config.listen.sync,
+    }),
     ...services,
     nodePart(input, {
       name: 'gateway',
+      youngMb: YOUNG_MB.gateway,
       program: 'gateway/main.ts',
       extra: [],
       address: config.listen.gateway,
@@ -74,19 +90,26 @@ export function httpUrl(address: ListenAddress): string {
 
 function nodePart(
   input: PartsInput,
-  part: { name: string; program: string; extra: readonly string[]; address: ListenAddress },
+  part: {
+    readonly name: string;
+    readonly youngMb: number;
+    readonly program: string;
+    readonly extra: readonly string[];
+    readonly address: ListenAddress;
+  },
 ): ChildSpec {
   return {
     name: part.name,
     command: process.execPath,
     args: [
       '--disable-warning=ExperimentalWarning',
+      `--max-semi-space-size=${part.youngMb}`,
       join(installationRoot, part.program),
       '--config',
       input.configPath,
       ...part.extra,
     ],
-    env: input.env,
+    env: { ...NODE_MEMORY, ...input.env },
     ipc: true,
     marker: input.configPath,
     notReady: () => healthReason(httpUrl(part.address)),
@@ -103,7 +126,7 @@ function brokerPart(input: PartsInput): readonly ChildSpec[] {
       name: 'nats',
       command: broker.program,
       args: ['-c', broker.configPath],
-      env: input.env,
+      env: { ...BROKER_MEMORY, ...input.env },
       ipc: false,
       marker: broker.configPath,
       notReady: () => greetingReason(client),
