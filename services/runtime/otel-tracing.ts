@@ -71,15 +71,27 @@ export class OtelTracing implements Tracing {
   }
 
   async inside<T>(name: SpanName, attributes: SpanAttributes, work: () => Promise<T>): Promise<T> {
-    const parent = this.#current.getStore();
-    if (parent === undefined || !parent.isSampled) return work();
-    const span = this.#start(name, trace.setSpan(ROOT_CONTEXT, parent.span), attributes);
+    const span = this.#child(name, attributes);
+    if (span === undefined) return work();
     try {
       const result = await this.#current.run(span, work);
       span.end();
       return result;
     } catch (error) {
-      span.end(error instanceof ProblemError ? error.problem.code : 'INTERNAL');
+      span.end(codeOf(error));
+      throw error;
+    }
+  }
+
+  insideSync<T>(name: SpanName, attributes: SpanAttributes, work: () => T): T {
+    const span = this.#child(name, attributes);
+    if (span === undefined) return work();
+    try {
+      const result = this.#current.run(span, work);
+      span.end();
+      return result;
+    } catch (error) {
+      span.end(codeOf(error));
       throw error;
     }
   }
@@ -114,6 +126,12 @@ export class OtelTracing implements Tracing {
 
   stop(): Promise<void> {
     return this.#shutdown();
+  }
+
+  #child(name: SpanName, attributes: SpanAttributes): OtelSpan | undefined {
+    const parent = this.#current.getStore();
+    if (parent === undefined || !parent.isSampled) return undefined;
+    return this.#start(name, trace.setSpan(ROOT_CONTEXT, parent.span), attributes);
   }
 
   #start(name: SpanName, parent: Context, attributes: SpanAttributes, links: Link[] = []): OtelSpan {
@@ -157,6 +175,10 @@ class OtelSpan implements TraceSpan {
     }
     this.span.end();
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof ProblemError ? error.problem.code : 'INTERNAL';
 }
 
 function contextOf({ traceId, spanId, sampled }: TraceContext): SpanContext {

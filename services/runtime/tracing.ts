@@ -25,6 +25,8 @@ export interface Tracing {
   run<T>(span: TraceSpan | undefined, work: () => T): T;
   /** Runs `work` in a child of the current span; alone where there is none or it is not sampled. A rejection marks the span and goes on. */
   inside<T>(name: SpanName, attributes: SpanAttributes, work: () => Promise<T>): Promise<T>;
+  /** The same for work that is done when it returns. */
+  insideSync<T>(name: SpanName, attributes: SpanAttributes, work: () => T): T;
   /** Begins a span that continues the first sampled trace of these and is linked to a bounded number of the others; undefined without one. */
   follow(
     name: SpanName,

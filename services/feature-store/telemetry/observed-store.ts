@@ -1,9 +1,11 @@
 import { overlay } from '@featuremesh/runtime/overlay';
-import type { OnlineStore } from '../ports/online-store.ts';
+import type { SpanAttributes } from '@featuremesh/runtime/span-catalogue';
+import type { Tracing } from '@featuremesh/runtime/tracing';
+import type { OnlineStore, RowVisits, TableRef } from '../ports/online-store.ts';
 import type { ObserverParts } from './observed-log.ts';
 
 /** A store whose steps are timed; where tracing is on, its reads and steps are spans of the request that they belong to. */
-export function observedStore<Store extends OnlineStore>(
+export function observedStore<Store extends OnlineStore & Partial<RowVisits>>(
   store: Store,
   { metrics, clock, tracing }: ObserverParts,
 ): Store {
@@ -14,24 +16,40 @@ export function observedStore<Store extends OnlineStore>(
     if (outcome.older > 0) metrics.count('featuremesh_rows_older_total', {}, outcome.older);
     return outcome;
   };
-  if (tracing === undefined) return overlay(store, { apply } as Partial<Store>);
-  const traced: Pick<OnlineStore, 'apply' | 'read'> = {
+  const replaced: Partial<OnlineStore & RowVisits> =
+    tracing === undefined ? { apply } : traced(store, apply, tracing);
+  return overlay(store, replaced as Partial<Store>);
+}
+
+function traced(
+  store: OnlineStore & Partial<RowVisits>,
+  apply: OnlineStore['apply'],
+  tracing: Tracing,
+): Partial<OnlineStore & RowVisits> {
+  const { visit } = store;
+  return {
     apply: step =>
       tracing.inside(
         'store.apply',
         { 'featuremesh.group': step.table.groupId, 'featuremesh.rows': step.rows.length },
         () => apply(step),
       ),
-    read: (table, keys) =>
-      tracing.inside(
-        'store.read',
-        {
-          'featuremesh.group': table.groupId,
-          'featuremesh.version': table.version,
-          'featuremesh.rows': keys.length,
-        },
-        () => store.read(table, keys),
-      ),
+    read: (table, keys) => tracing.inside('store.read', reading(table, keys), () => store.read(table, keys)),
+    ...(visit === undefined
+      ? {}
+      : {
+          visit: (table, keys, take) =>
+            tracing.insideSync('store.read', reading(table, keys), () =>
+              visit.call(store, table, keys, take),
+            ),
+        }),
   };
-  return overlay(store, traced as Partial<Store>);
+}
+
+function reading(table: TableRef, keys: readonly Uint8Array[]): SpanAttributes {
+  return {
+    'featuremesh.group': table.groupId,
+    'featuremesh.version': table.version,
+    'featuremesh.rows': keys.length,
+  };
 }
