@@ -16,3 +16,8 @@ export interface Needle {
   /** Regions whose gateways may pass it to and from a region of the placement: the gateway set of its row's region. */
   readonly gateways: readonly string[];
 }
+
+/** Whether a region's stores and streams may hold it. */
+export function isPlacedIn({ placement }: Needle, region: string): boolean {
+  return placement.includes(region);
+}

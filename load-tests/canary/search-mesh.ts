@@ -1,5 +1,13 @@
+import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
+import { streamMedia } from './adapters/jetstream/stream-medium.ts';
+import { lmdbMedia } from './adapters/lmdb/lmdb-medium.ts';
 import type { CanaryMedium } from './canary-medium.ts';
+import { fileMedia } from './file-media.ts';
 import type { Needle } from './needle.ts';
+import { metricsMedium } from './said-media.ts';
+import { ByteSearch, type Sighting } from './search-bytes.ts';
 
 /** A region to be searched. */
 export interface CanaryRegion {
@@ -10,7 +18,7 @@ export interface CanaryRegion {
   readonly running: boolean;
 }
 
-/** What CanarySearch asks for; `searchMesh` takes it. */
+/** What is searched, and for what. */
 export interface CanarySearch {
   readonly regions: readonly CanaryRegion[];
   readonly needles: readonly Needle[];
@@ -52,4 +60,93 @@ export interface CanaryReport {
   readonly hollow: readonly string[];
   /** Media that could not be read, with the reason. */
   readonly unreadable: readonly string[];
+}
+
+/** Bytes searched before whoever else runs in this process has a turn. */
+const BYTES_PER_TURN = 8 * 1024 * 1024;
+
+/**
+ * Looks for needles in every medium of every region: streams and LMDB (through a running region's own broker and store), all files
+ * (broker, LMDB, objects, logs, the gateway's saved state), metrics, and what the caller captured. Reads only.
+ */
+export async function searchMesh({ regions, needles, captured = [] }: CanarySearch): Promise<CanaryReport> {
+  return searchMedia([...regions.flatMap(mediaOf), ...captured], needles);
+}
+
+/** As `searchMesh`, in these media alone. */
+export async function searchMedia(
+  media: readonly CanaryMedium[],
+  needles: readonly Needle[],
+): Promise<CanaryReport> {
+  const search = new ByteSearch(needles);
+  const parts = [];
+  for (const medium of media) parts.push(await searchMedium(medium, search));
+  return {
+    findings: parts.flatMap(part => part.findings),
+    leaks: parts.flatMap(part => part.leaks),
+    searched: parts.map(part => part.searched),
+    hollow: parts.flatMap(part => part.hollow),
+    unreadable: parts.flatMap(part => part.unreadable),
+  };
+}
+
+function mediaOf({ configPath, running }: CanaryRegion): readonly CanaryMedium[] {
+  const config = loadRegionConfig(configPath);
+  return [
+    ...fileMedia(config, dirname(configPath)),
+    ...(config.store.type === 'lmdb' ? lmdbMedia(config) : []),
+    ...(running ? [...streamMedia(config), metricsMedium(config)] : []),
+  ];
+}
+
+type MediumReport = Omit<CanaryReport, 'searched'> & { readonly searched: SearchedMedium };
+
+async function searchMedium(medium: CanaryMedium, search: ByteSearch): Promise<MediumReport> {
+  const findings = new Map<string, CanaryFinding>();
+  const leaks = new Map<string, CanaryFinding>();
+  const decoded: Record<string, number> = {};
+  const unreadable: string[] = [];
+  const title = `${medium.name} of ${medium.region}`;
+  const seen = { items: 0, bytes: 0, control: medium.control === undefined };
+  const onDecoded = (name: string): void => {
+    decoded[name] = (decoded[name] ?? 0) + 1;
+  };
+  let turn = 0;
+  try {
+    for await (const item of medium.scan()) {
+      seen.items += 1;
+      seen.bytes += item.bytes.length;
+      seen.control ||= Buffer.from(item.bytes.buffer, item.bytes.byteOffset, item.bytes.length).includes(
+        medium.control ?? '',
+      );
+      for (const sighting of search.sightings(item, onDecoded)) {
+        const found = findingOf(medium, sighting);
+        if (!findings.has(found.needle)) findings.set(found.needle, found);
+        if (!found.permitted) leaks.set(JSON.stringify([found.needle, found.form, item.where]), found);
+      }
+      if (seen.bytes < turn + BYTES_PER_TURN) continue;
+      turn = seen.bytes;
+      await nextTurn();
+    }
+  } catch (error) {
+    unreadable.push(`${title}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return {
+    findings: [...findings.values()],
+    leaks: [...leaks.values()],
+    searched: { medium: medium.name, region: medium.region, items: seen.items, bytes: seen.bytes, decoded },
+    hollow: seen.control || unreadable.length > 0 ? [] : [title],
+    unreadable,
+  };
+}
+
+function findingOf(medium: CanaryMedium, { needle, where, form }: Sighting): CanaryFinding {
+  return {
+    needle: needle.name,
+    medium: medium.name,
+    region: medium.region,
+    where,
+    form,
+    permitted: medium.permits(needle),
+  };
 }
