@@ -58,6 +58,7 @@ export function serverArguments(
     '-Dcassandra.superuser_setup_delay_ms=0',
     '-Dcassandra.shutdown_announce_in_ms=200',
     '-Dcassandra.disable_tcactive_openssl=true',
+    ...(plan.flushSchema ? [] : ['-Dcassandra.test.flush_local_schema_changes=false']),
     ...(fresh ? ['-Dcassandra.load_ring_state=false'] : []),
     '-cp',
     [conf, ...jars.classPath].join(delimiter),

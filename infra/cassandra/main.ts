@@ -42,6 +42,7 @@ async function runCluster(): Promise<void> {
       authentication: values.auth,
       tls: values.tls,
       commitLogSync: 'periodic',
+      flushSchema: true,
     },
     say,
   );

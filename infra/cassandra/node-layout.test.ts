@@ -15,6 +15,7 @@ const PLAN: LocalClusterPlan = {
   authentication: false,
   tls: false,
   commitLogSync: 'periodic',
+  flushSchema: true,
 };
 
 test('nodes have an address, a management port and a folder of their own', () => {

@@ -19,6 +19,8 @@ export interface LocalClusterPlan {
   readonly tls: boolean;
   /** `batch`: a write is on disk before it is acknowledged, for tests that kill nodes and count. */
   readonly commitLogSync: 'periodic' | 'batch';
+  /** False makes changes of the schema quick, for tests that make many: a node that is killed may forget what was not flushed. */
+  readonly flushSchema: boolean;
 }
 
 /** A node of the plan, with its places. */

@@ -71,6 +71,7 @@ async function planOf(folder: string, runner: number): Promise<LocalClusterPlan>
     authentication: true,
     tls: true,
     commitLogSync: 'periodic',
+    flushSchema: false,
   };
 }
 

@@ -1,5 +1,4 @@
 import type { Position } from '@featuremesh/domain/position';
-import { ProblemError } from '@featuremesh/domain/problem';
 import { regionId } from '@featuremesh/domain/region-id';
 import { compareRows } from '@featuremesh/domain/row-order';
 import type {
@@ -12,24 +11,22 @@ import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds'
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { arbitraryRow, testKey, testRow } from '../generators/packed-rows.ts';
+import { leaseTests } from './lease-conformance.ts';
+import { codeOf, GROUP, type OnlineStoreSubject, type Store, stored, TABLE } from './store-subject.ts';
 
-/** One store under test, empty; `reopen` opens the same data anew, also while it is open. */
-export interface OnlineStoreSubject {
-  readonly store: OnlineStore & StampBounds;
-  readonly reopen: () => Promise<OnlineStore & StampBounds>;
-  /** The table limit it was opened with; at least 3. */
-  readonly maxTables: number;
-  readonly remove: () => Promise<void>;
-}
-
-const GROUP = 'aaaaaaaaaaaaaaaa';
-const TABLE: TableRef = { groupId: GROUP, version: 1, generation: 1 };
 const OTHER: TableRef = { groupId: GROUP, version: 2, generation: 1 };
 const US = regionId('us-east-1');
 const EU = regionId('eu-west-1');
 
-/** Runs every promise of the OnlineStore port (and of StampBounds) against a store; each test gets a fresh one. */
-export function onlineStoreConformance(name: string, open: () => Promise<OnlineStoreSubject>): void {
+/**
+ * Runs every promise of the OnlineStore port (and of StampBounds) against a store; each test gets a fresh one. `propertyRuns`: cases of
+ * the property test, for stores that make and drop tables slowly.
+ */
+export function onlineStoreConformance(
+  name: string,
+  open: () => Promise<OnlineStoreSubject>,
+  { propertyRuns = 40 }: { readonly propertyRuns?: number } = {},
+): void {
   describe(`online store: ${name}`, () => {
     let subject: OnlineStoreSubject;
     let store: OnlineStore & StampBounds;
@@ -47,7 +44,7 @@ export function onlineStoreConformance(name: string, open: () => Promise<OnlineS
 
     const current = (): OnlineStore & StampBounds => store;
     rowTests(current);
-    orderTests(current);
+    orderTests(current, propertyRuns);
     tableTests(current, () => subject);
     watermarkTests(current);
     stepTests(current, () => subject);
@@ -55,14 +52,6 @@ export function onlineStoreConformance(name: string, open: () => Promise<OnlineS
     leaseTests(current, () => subject);
   });
 }
-
-type Store = () => OnlineStore & StampBounds;
-
-const code = (error: unknown): string => (error instanceof ProblemError ? error.problem.code : String(error));
-
-const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'fulfilled', code);
-
-const stored = (id: string, row: Uint8Array): StoredRow => ({ key: testKey(id), row });
 
 async function readOne(store: OnlineStore, id: string, table = TABLE): Promise<Uint8Array | undefined> {
   const [row] = await store.read(table, [testKey(id)]);
@@ -114,19 +103,22 @@ function rowTests(store: Store): void {
     expect(await store().countRows(TABLE)).toBe(1);
   });
 
-  test('a scan gives rows in key order, each once, from after a key', async () => {
+  test('a scan gives each row once, in an order that stays the same, from after a key', async () => {
     const ids = ['m', 'a', 'z', 'b', 'y'];
     await store().apply({ table: TABLE, rows: ids.map(id => stored(id, testRow({ eventTimeUs: 1n }))) });
-    const first = await store().scan(TABLE, { limit: 2 });
-    expect(first.map(({ key }) => Uint8Array.from(key))).toEqual(['a', 'b'].map(testKey));
-    const after = first[1]?.key ?? new Uint8Array();
-    const rest = await store().scan(TABLE, { after, limit: 10 });
-    expect(rest.map(({ key }) => Uint8Array.from(key))).toEqual(['m', 'y', 'z'].map(testKey));
-    expect(await store().scan(TABLE, { after: testKey('z'), limit: 10 })).toEqual([]);
+    const keysOf = (rows: readonly StoredRow[]): readonly Uint8Array[] =>
+      rows.map(({ key }) => Uint8Array.from(key));
+    const all = keysOf(await store().scan(TABLE, { limit: 10 }));
+    expect(all.toSorted(Buffer.compare)).toEqual(ids.toSorted().map(testKey));
+    expect(keysOf(await store().scan(TABLE, { limit: 2 }))).toEqual(all.slice(0, 2));
+    for (const [at, after] of all.entries()) {
+      expect(keysOf(await store().scan(TABLE, { after, limit: 2 }))).toEqual(all.slice(at + 1, at + 3));
+      expect(keysOf(await store().scan(TABLE, { after, limit: 10 }))).toEqual(all.slice(at + 1));
+    }
   });
 }
 
-function orderTests(store: Store): void {
+function orderTests(store: Store, propertyRuns: number): void {
   test('of two rows of one step the greater stays, and is counted', async () => {
     const [old, young] = [testRow({ eventTimeUs: 1n }), testRow({ eventTimeUs: 2n })];
     expect(await store().apply({ table: TABLE, rows: [stored('a', young), stored('a', old)] })).toEqual({
@@ -158,7 +150,7 @@ function orderTests(store: Store): void {
           expect(await readOne(store(), id, OTHER)).toEqual(greatest);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: propertyRuns },
     );
   });
 
@@ -336,65 +328,6 @@ function idempotencyTests(store: Store, subject: () => OnlineStoreSubject): void
     const again = await subject().reopen();
     expect(await again.idempotency('i4')).toBeDefined();
     expect(await again.countIdempotency()).toBe(2);
-    await again.close();
-  });
-}
-
-function leaseTests(store: Store, subject: () => OnlineStoreSubject): void {
-  const lease = (holder: string, nowMs: number, forMs = 10) => ({
-    name: 'l',
-    holder,
-    nowMs,
-    untilMs: nowMs + forMs,
-  });
-
-  test('a lease has one holder at a time; a change of holder raises its epoch', async () => {
-    const other = await subject().reopen();
-    expect(await store().acquireLease(lease('a', 0))).toEqual({ name: 'l', epoch: 1 });
-    expect(await other.acquireLease(lease('b', 9))).toBeUndefined();
-    expect(await store().acquireLease(lease('a', 9))).toEqual({ name: 'l', epoch: 1 });
-    expect(await other.acquireLease(lease('b', 19))).toEqual({ name: 'l', epoch: 2 });
-    expect(await store().acquireLease(lease('a', 20))).toBeUndefined();
-    await other.acquireLease(lease('b', 20, 0));
-    expect(await store().acquireLease(lease('a', 20))).toEqual({ name: 'l', epoch: 3 });
-    await other.close();
-  });
-
-  test('of many that race for a lease one gets it', async () => {
-    const racers = Array.from({ length: 12 }, (_, at) => store().acquireLease(lease(`r${at}`, 0)));
-    expect((await Promise.all(racers)).filter(won => won !== undefined)).toHaveLength(1);
-  });
-
-  test('a step under a lost lease leaves nothing behind', async () => {
-    const first = await store().acquireLease(lease('a', 0));
-    const second = await store().acquireLease(lease('b', 10));
-    const step: ApplyStep = {
-      table: TABLE,
-      rows: [stored('a', testRow({ eventTimeUs: 1n }))],
-      watermark: { name: 'w', sequence: 4 },
-      idempotency: { id: 'i', bodyHash: 'h', answer: '', storedAtMs: 1 },
-    };
-    expect(await codeOf(store().apply({ ...step, ...(first && { lease: first }) }))).toBe('STALE_LEASE');
-    expect(await store().countRows(TABLE)).toBe(0);
-    expect(await store().watermark('w')).toBe(0);
-    expect(await store().idempotency('i')).toBeUndefined();
-    expect(await codeOf(store().apply({ ...step, ...(second && { lease: second }) }))).toBe('fulfilled');
-    expect(await store().watermark('w')).toBe(4);
-  });
-
-  test('a stamp bound only rises, per slot, and only under the lease', async () => {
-    const old = (await store().acquireLease(lease('a', 0))) ?? { name: '', epoch: 0 };
-    await store().raiseStampBound({ slot: 1, upToUs: 1_700_000_000_000_000n, lease: old });
-    await store().raiseStampBound({ slot: 1, upToUs: 5n, lease: old });
-    const held = (await store().acquireLease(lease('b', 10))) ?? { name: '', epoch: 0 };
-    expect(
-      await codeOf(store().raiseStampBound({ slot: 1, upToUs: 1_800_000_000_000_000n, lease: old })),
-    ).toBe('STALE_LEASE');
-    await store().raiseStampBound({ slot: 2, upToUs: 7n, lease: held });
-    const again = await subject().reopen();
-    expect(await again.stampBoundUs(1)).toBe(1_700_000_000_000_000n);
-    expect(await again.stampBoundUs(2)).toBe(7n);
-    expect(await again.stampBoundUs(3)).toBe(0n);
     await again.close();
   });
 }

@@ -1,0 +1,67 @@
+import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
+import { errors, types } from 'cassandra-driver';
+
+const CODES = types.responseErrorCodes;
+
+/**
+ * What a failure of the driver means, in words for an operator. Decided by class and code; the server's text is only quoted where it
+ * names objects of the schema, since keys are always bound and never part of a text.
+ */
+export function storeProblem(error: unknown): Problem {
+  return problem('STORE_UNAVAILABLE', describe(error));
+}
+
+/** Wraps what the driver threw; a ProblemError passes as it is. */
+export function unavailable(error: unknown): ProblemError {
+  return error instanceof ProblemError ? error : new ProblemError(storeProblem(error), { cause: error });
+}
+
+/** True where a conditional write may or may not have taken place. */
+export function isUnknownOutcome(error: unknown): boolean {
+  return (
+    error instanceof errors.OperationTimedOutError ||
+    (error instanceof errors.ResponseError && error.code === CODES.writeTimeout)
+  );
+}
+
+function describe(error: unknown): string {
+  if (error instanceof errors.NoHostAvailableError) return describeHosts(error);
+  if (error instanceof errors.AuthenticationError) return 'Cassandra refuses the credentials';
+  if (error instanceof errors.OperationTimedOutError) return 'Cassandra did not answer within the deadline';
+  if (error instanceof errors.BusyConnectionError) return 'all connections to Cassandra are busy';
+  if (error instanceof errors.ResponseError) return describeResponse(error);
+  if (error instanceof errors.ArgumentError)
+    return `Cassandra’s driver refuses the configuration: ${error.message}`;
+  return 'Cassandra does not answer';
+}
+
+function describeHosts(error: errors.NoHostAvailableError): string {
+  const inner: unknown[] = Object.values(error.innerErrors ?? {});
+  const telling = inner.find(
+    each => each instanceof errors.AuthenticationError || each instanceof errors.ResponseError,
+  );
+  if (telling !== undefined) return describe(telling);
+  return 'no Cassandra node of the permitted data centres can be reached';
+}
+
+function describeResponse({ code, message }: errors.ResponseError): string {
+  switch (code) {
+    case CODES.badCredentials:
+      return 'Cassandra refuses the credentials';
+    case CODES.unauthorized:
+      return `the role lacks a permission in Cassandra: ${message}`;
+    case CODES.unavailableException:
+      return 'too few replicas are up for the configured consistency';
+    case CODES.readTimeout:
+    case CODES.writeTimeout:
+      return 'too few replicas answered in time for the configured consistency';
+    case CODES.overloaded:
+      return 'the Cassandra node is overloaded';
+    case CODES.isBootstrapping:
+      return 'the Cassandra node is joining its cluster';
+    case CODES.invalid:
+      return `Cassandra does not have what the statement names: ${message}`;
+    default:
+      return `Cassandra failed with code 0x${code.toString(16)}`;
+  }
+}

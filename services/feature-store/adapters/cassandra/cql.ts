@@ -1,0 +1,212 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Timer } from '@featuremesh/runtime/timer';
+import { Client, ExecutionProfile, policies, type QueryOptions, types } from 'cassandra-driver';
+import { unavailable } from './cassandra-errors.ts';
+import { type CassandraStoreOptions, REQUEST_DEADLINE_MS } from './cassandra-options.ts';
+import { InFlightGate } from './in-flight-gate.ts';
+import { RegionRoutingPolicy, SpeculateReads } from './routing-policies.ts';
+
+const LEVELS = types.consistencies;
+
+/** Profile of statements that must be answered by the local data centre, even where others may stand in. */
+const LOCAL_ONLY = 'local-only';
+
+/** How one statement is sent. */
+export type CallClass = 'read' | 'settled-read' | 'write' | 'record-read' | 'conditional' | 'serial-read';
+
+/** How long nodes may take to agree on a change of the schema, and how often they are asked. */
+const AGREEMENT_TIMEOUT_MS = 15_000;
+const AGREEMENT_POLL_MS = 30;
+
+/** Where Cassandra listens unless told otherwise. */
+const DEFAULT_PORT = 9_042;
+
+/** Statements prepared per client: five of each table, and those of the records. */
+const STATEMENTS_PER_TABLE = 5;
+const OTHER_STATEMENTS = 64;
+
+/** Documented by the driver, and missing in its types: true where all nodes that are up have one version of the schema. */
+interface SchemaAgreement {
+  checkSchemaAgreement(): Promise<boolean>;
+}
+
+/** One connected client: every statement goes through its gate, with the consistency of its class. */
+export class Cql {
+  readonly keyspace: string;
+  readonly #client: Client;
+  readonly #options: CassandraStoreOptions;
+  readonly #timer: Timer;
+  readonly #gate = new InFlightGate();
+  readonly #classes: Readonly<Record<CallClass, QueryOptions>>;
+
+  private constructor(client: Client, options: CassandraStoreOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#timer = options.timer;
+    this.#classes = classesOf(options);
+    this.keyspace = options.keyspace;
+  }
+
+  /** Connects; rejects with the driver's error, and leaves nothing open. */
+  static async connect(options: CassandraStoreOptions): Promise<Cql> {
+    const client = clientOf(options);
+    try {
+      await client.connect();
+      return new Cql(client, options);
+    } catch (error) {
+      await client.shutdown().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Data centres of the cluster, with the number of nodes known in each. */
+  dataCentres(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    this.#client.hosts.forEach(host => {
+      counts.set(host.datacenter, (counts.get(host.datacenter) ?? 0) + 1);
+    });
+    return counts;
+  }
+
+  /** Runs work made of statements within a deadline; what the driver throws becomes a ProblemError STORE_UNAVAILABLE. */
+  async within<T>(deadlineMs: number, work: (expired: AbortSignal) => Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const done = new AbortController();
+    const deadline = this.#timer.sleep(deadlineMs, done.signal).then((): never => {
+      over.abort();
+      throw new ProblemError(problem('STORE_UNAVAILABLE', 'Cassandra did not answer within the deadline'));
+    });
+    deadline.catch(() => undefined);
+    try {
+      return await Promise.race([work(over.signal), deadline]);
+    } catch (error) {
+      throw unavailable(error);
+    } finally {
+      done.abort();
+    }
+  }
+
+  /** One prepared statement. Rejects with the driver's errors. */
+  execute(
+    statement: string,
+    values: readonly unknown[],
+    how: { readonly as: CallClass; readonly expired: AbortSignal },
+  ): Promise<types.ResultSet> {
+    return this.#gate.run(
+      () => this.#client.execute(statement, [...values], this.#classes[how.as]),
+      how.expired,
+    );
+  }
+
+  /** One page of a prepared statement's rows, of `rows` at most. */
+  page(
+    statement: string,
+    values: readonly unknown[],
+    how: { readonly rows: number; readonly expired: AbortSignal },
+  ): Promise<types.ResultSet> {
+    const options = { ...this.#classes['record-read'], fetchSize: how.rows, readTimeout: 0 };
+    return this.#gate.run(() => this.#client.execute(statement, [...values], options), how.expired);
+  }
+
+  /** Several conditional statements on one partition: all or none. True where they were applied. */
+  async conditionalBatch(
+    statements: readonly { readonly query: string; readonly params: readonly unknown[] }[],
+    expired: AbortSignal,
+  ): Promise<boolean> {
+    const queries = statements.map(({ query, params }) => ({ query, params: [...params] }));
+    const result = await this.#gate.run(
+      () => this.#client.batch(queries, { ...this.#classes.conditional, logged: true }),
+      expired,
+    );
+    return result.wasApplied();
+  }
+
+  /** A look at the schema, or a small statement on the way to it. */
+  inspect(statement: string, values: readonly unknown[] = []): Promise<types.ResultSet> {
+    const options = { consistency: LEVELS.localQuorum, prepare: values.length > 0 };
+    return this.#client.execute(statement, [...values], options);
+  }
+
+  /** Changes the schema; resolves when all nodes that are up agree on it. Rejects with STORE_UNAVAILABLE where they do not in time. */
+  async define(statement: string): Promise<void> {
+    await this.#client.execute(statement, [], { prepare: false, readTimeout: 0 });
+    // The driver looks every half second and goes on where it found no agreement; a table is used as soon as it is made.
+    for (let waitedMs = 0; waitedMs < AGREEMENT_TIMEOUT_MS; waitedMs += AGREEMENT_POLL_MS) {
+      if (await (this.#client.metadata as unknown as SchemaAgreement).checkSchemaAgreement()) return;
+      await this.#timer.sleep(AGREEMENT_POLL_MS);
+    }
+    throw new ProblemError(problem('STORE_UNAVAILABLE', 'the nodes of Cassandra do not agree on the schema'));
+  }
+
+  /** Addresses of a key's replicas in the local data centre, for grouping keys. */
+  replicasOf(key: Buffer): readonly string[] {
+    const local = this.#options.localDataCentre;
+    const hosts = this.#client.getReplicas(this.keyspace, key) ?? [];
+    return hosts.filter(({ datacenter }) => datacenter === local).map(({ address }) => address);
+  }
+
+  /** Ends all connections; statements in flight fail. */
+  async close(): Promise<void> {
+    await this.#client.shutdown();
+  }
+}
+
+function classesOf({ consistency }: CassandraStoreOptions): Readonly<Record<CallClass, QueryOptions>> {
+  const level = {
+    LOCAL_ONE: LEVELS.localOne,
+    LOCAL_QUORUM: LEVELS.localQuorum,
+    QUORUM: LEVELS.quorum,
+    EACH_QUORUM: LEVELS.eachQuorum,
+  } as const;
+  const settled = consistency.write === 'QUORUM' ? LEVELS.quorum : LEVELS.localQuorum;
+  const serial = consistency.serial === 'SERIAL' ? LEVELS.serial : LEVELS.localSerial;
+  const common = { prepare: true } as const;
+  return {
+    read: { ...common, consistency: level[consistency.read], isIdempotent: true },
+    'settled-read': { ...common, consistency: settled, isIdempotent: true, executionProfile: LOCAL_ONLY },
+    write: { ...common, consistency: level[consistency.write], isIdempotent: true },
+    'record-read': { ...common, consistency: settled, isIdempotent: true },
+    conditional: {
+      ...common,
+      consistency: LEVELS.localQuorum,
+      serialConsistency: serial,
+      isIdempotent: false,
+    },
+    // The driver sends a serial read as it sends others; the server takes the level from its place.
+    'serial-read': { ...common, consistency: serial, isIdempotent: true },
+  };
+}
+
+function clientOf(options: CassandraStoreOptions): Client {
+  const { contactPoints, localDataCentre, fallbackDataCentres, credentials, tls } = options;
+  const routing = new RegionRoutingPolicy(localDataCentre, fallbackDataCentres);
+  return new Client({
+    contactPoints: [...contactPoints],
+    localDataCenter: localDataCentre,
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(tls === undefined ? {} : { sslOptions: tls }),
+    policies: {
+      loadBalancing: routing,
+      reconnection: new policies.reconnection.ExponentialReconnectionPolicy(200, 10_000, true),
+      speculativeExecution: new SpeculateReads(),
+    },
+    profiles: [localOnlyProfile(localDataCentre)],
+    // Rows are views of the answer's bytes, which the driver never writes to again: one copy less per row.
+    encoding: { useBigIntAsLong: true, copyBuffer: false },
+    maxPrepared: options.maxTables * STATEMENTS_PER_TABLE + OTHER_STATEMENTS,
+    // The nodes that are found do not tell their ports: all listen on the same.
+    protocolOptions: { port: portOf(contactPoints), maxSchemaAgreementWaitSeconds: 0 },
+    socketOptions: { readTimeout: REQUEST_DEADLINE_MS, connectTimeout: 5_000, tcpNoDelay: true },
+    queryOptions: { prepare: true },
+    pooling: { heartBeatInterval: 5_000 },
+  });
+}
+
+function localOnlyProfile(localDataCentre: string): ExecutionProfile {
+  return new ExecutionProfile(LOCAL_ONLY, { loadBalancing: new RegionRoutingPolicy(localDataCentre, []) });
+}
+
+function portOf(contactPoints: readonly string[]): number {
+  const port = /:(\d{1,5})$/.exec(contactPoints[0] ?? '')?.[1];
+  return port === undefined ? DEFAULT_PORT : Number(port);
+}
