@@ -6,6 +6,7 @@ import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import { Health } from '@featuremesh/runtime/health';
 import type { Logger } from '@featuremesh/runtime/logger';
+import { malformedRequestAnswer } from '@featuremesh/runtime/malformed-request';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import { requestSpans } from '@featuremesh/runtime/request-spans';
 import type { Repetition, Timer } from '@featuremesh/runtime/timer';
@@ -42,8 +43,8 @@ import { tracedAsker, tracedSign } from './telemetry/traced-regions.ts';
 /** What a gateway is built from. */
 export interface GatewayOptions {
   readonly region: RegionId;
-  /** Origin of the own region's service. */
-  readonly ownServiceUrl: string;
+  /** Origins of the own region's service processes. */
+  readonly ownServiceUrls: readonly string[];
   /** Where peers' services are reached instead of at the public address that they tell, by region. */
   readonly peerServiceUrls?: ReadonlyMap<string, string>;
   readonly meshStates: MeshStateSource;
@@ -76,7 +77,7 @@ export class Gateway {
     this.#options = options;
     this.#regions = new RegionTable({
       region,
-      ownServiceUrl: options.ownServiceUrl,
+      ownServiceUrls: options.ownServiceUrls,
       peerServiceUrls: options.peerServiceUrls ?? new Map(),
       clock,
       timer,
@@ -93,6 +94,12 @@ export class Gateway {
       logger: false,
       bodyLimit: MAX_REQUEST_BODY_BYTES,
       forceCloseConnections: 'idle',
+      frameworkErrors: (error, _, reply) => {
+        void sendProblem(reply, foreseen(error) ?? problem('INVALID_REQUEST', 'the request is malformed'));
+      },
+      clientErrorHandler: (error, socket) => {
+        if (socket.writable) socket.end(malformedRequestAnswer(error.code));
+      },
     });
   }
 
@@ -186,8 +193,8 @@ export class Gateway {
   #secure(): void {
     const fastify = this.#fastify;
     const { log } = this.#options;
-    const send = (url: string, reply: Parameters<typeof sendProblem>[0], reason: Problem) => {
-      if (!url.startsWith('/graphql')) return sendProblem(reply, reason);
+    const send = (route: string | undefined, reply: Parameters<typeof sendProblem>[0], reason: Problem) => {
+      if (route !== '/graphql') return sendProblem(reply, reason);
       const { code } = reason;
       const status = code === 'BODY_TOO_LARGE' ? 413 : code === 'UNSUPPORTED_MEDIA_TYPE' ? 415 : 400;
       return reply
@@ -197,8 +204,9 @@ export class Gateway {
     };
     fastify.removeContentTypeParser('text/plain');
     // A connection whose last answer is sent while stopping would otherwise stay open for its keep-alive time.
-    fastify.addHook('onSend', async (_, reply) => {
+    fastify.addHook('onSend', (_, reply, payload, done) => {
       if (this.#stopping !== undefined) reply.header('connection', 'close');
+      done(null, payload);
     });
     fastify.setNotFoundHandler((_, reply) =>
       sendProblem(reply, problem('NOT_FOUND', 'There is nothing at this address')),
@@ -206,7 +214,7 @@ export class Gateway {
     fastify.setErrorHandler((error, request, reply) => {
       const reason = foreseen(error);
       if (reason === undefined) log.error({ err: error }, 'a request failed unexpectedly');
-      return send(request.url, reply, reason ?? problem('INTERNAL', 'the request failed'));
+      return send(request.routeOptions.url, reply, reason ?? problem('INTERNAL', 'the request failed'));
     });
   }
 

@@ -18,6 +18,7 @@ import { refuseKeysOverGet } from '../plugins/keys-over-get.ts';
 import { localLandingPage } from '../plugins/landing-page.ts';
 import { operationLimits } from '../plugins/operation-limits.ts';
 import { operationMetrics } from '../plugins/operation-metrics.ts';
+import { queriesOnly } from '../plugins/queries-only.ts';
 
 /** What the GraphQL endpoint is served with. */
 export interface GraphqlRouteOptions {
@@ -57,6 +58,7 @@ export async function registerGraphql(
       ApolloServerPluginSchemaReportingDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       localLandingPage(options.region),
+      queriesOnly(),
       refuseKeysOverGet(),
       reportMisfits(log),
       operationMetrics(metrics, clock),

@@ -14,6 +14,8 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'INVALID_REQUEST',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
   FST_ERR_BAD_URL: 'NOT_FOUND',
+  // The client left while it was sending; nobody reads the answer.
+  ECONNRESET: 'INVALID_REQUEST',
 };
 
 /** Sends a problem with its status; its extra members (region, candidates) ride along, its detail is checked for addresses. */

@@ -37,7 +37,7 @@ beforeAll(async () => {
   broker = await FeedBroker.start(await locateNatsServer());
   region = await TestRegion.start('us-east-1', { brokerUrl: broker.url });
   rules = {
-    secrets: [new URL(region.url).port, new URL(broker.url).port, ENTITY_KEY, INTERNAL_TOKEN],
+    secrets: [`:${new URL(region.url).port}`, `:${new URL(broker.url).port}`, ENTITY_KEY, INTERNAL_TOKEN],
     mayFail: MAY_FAIL,
   };
   const applied = await region.call('POST', '/v1/admin/definitions', { definitions: SET });
