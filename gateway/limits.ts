@@ -4,8 +4,11 @@ import { REGION_DEADLINE_MS } from '@featuremesh/domain/limits';
 /** Region calls under way at once, per region: beyond it a slow region would only collect requests that time out. */
 export const MAX_CALLS_PER_REGION = 256;
 
-/** Sockets per region; pipelining is off, so this many calls really run in parallel. */
-export const MAX_SOCKETS_PER_REGION = 32;
+/** Sockets per service process of a region; pipelining is off, so this many calls really run in parallel. */
+export const MAX_SOCKETS_PER_SERVICE = 32;
+
+/** How often calls under way are looked through for passed deadlines: a hundredth of the deadline. */
+export const DEADLINE_SWEEP_MS = 20;
 
 /** Bytes of one region answer: 1,000 rows × 12 KiB packed, as JSON, with room. */
 export const MAX_REGION_ANSWER_BYTES = 32 * 1024 * 1024;

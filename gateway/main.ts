@@ -24,17 +24,20 @@ async function run(path: string, log: Logger): Promise<void> {
   if (config.tls !== undefined)
     throw new ProblemError(problem('NOT_YET_SUPPORTED', '`tls` of the gateway is not supported yet'));
   const region = config.id;
-  const { host, port } = serviceAddress(config, 0);
-  const ownServiceUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const ownServiceUrls = Array.from({ length: config.services }, (_, slot) => {
+    const { host, port } = serviceAddress(config, slot);
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  });
   const signer = new RegionTokenSigner({
     privateKeyPem: readPrivateKey(config.keys.signing),
     region,
     clock: systemClock,
   });
+  const internalToken = () => readInternalToken(config.keys.internal);
   const meshStates = new MeshStateClient({
     region,
-    serviceUrl: ownServiceUrl,
-    token: () => readInternalToken(config.keys.internal),
+    serviceUrls: ownServiceUrls,
+    token: internalToken,
   });
   const metrics = new PrometheusMetrics({ region, process: 'gateway' });
   const tracing = await startTracing({
@@ -48,13 +51,13 @@ async function run(path: string, log: Logger): Promise<void> {
   });
   const gateway = await Gateway.create({
     region,
-    ownServiceUrl,
+    ownServiceUrls,
     peerServiceUrls: new Map(
       config.peers.flatMap(({ id, serviceUrl }) => (serviceUrl === undefined ? [] : [[id, serviceUrl]])),
     ),
     meshStates: meshStates.next,
     savedState: new SavedStateFile(join(config.dataDir, 'run', 'gateway-mesh-state.json')),
-    sign: askSigner(signer, systemClock),
+    sign: askSigner({ signer, clock: systemClock, own: { region, internalToken } }),
     production: process.env['NODE_ENV'] === 'production',
     clock: systemClock,
     timer: systemTimer,

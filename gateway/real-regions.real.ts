@@ -82,7 +82,7 @@ function withAddresses(state: MeshState): MeshState {
 
 async function startGateway(): Promise<void> {
   const region = regionId('us-east-1');
-  client = new MeshStateClient({ region, serviceUrl: east.url, token: () => INTERNAL_TOKEN });
+  client = new MeshStateClient({ region, serviceUrls: [east.url], token: () => INTERNAL_TOKEN });
   const signer = new RegionTokenSigner({
     privateKeyPem: MESH['us-east-1'].key.privateKeyPem,
     region,
@@ -90,13 +90,17 @@ async function startGateway(): Promise<void> {
   });
   gateway = await Gateway.create({
     region,
-    ownServiceUrl: east.url,
+    ownServiceUrls: [east.url],
     meshStates: async (after, signal) => {
       const state = await client.next(after, signal);
       return state && withAddresses(state);
     },
     savedState: new SavedStateFile(join(mkdtempSync(join(tmpdir(), 'fm-gateway-')), 'state.json')),
-    sign: askSigner(signer, systemClock),
+    sign: askSigner({
+      signer,
+      clock: systemClock,
+      own: { region, internalToken: () => INTERNAL_TOKEN },
+    }),
     production: true,
     clock: systemClock,
     timer: systemTimer,

@@ -8,30 +8,49 @@ import { parseMeshState } from './saved-state.ts';
 /** Where the own region service is and how to show that we belong to it. */
 export interface MeshStateClientOptions {
   readonly region: RegionId;
-  /** Origin of the internal API, loopback. */
-  readonly serviceUrl: string;
+  /** Origins of the internal API, one for each service process, loopback. */
+  readonly serviceUrls: readonly string[];
   /** Reads the internal token anew for each call, so that a token made after our start is found. */
   readonly token: () => string;
 }
 
-/** The long poll of the own region service's internal API, over one connection that it owns. */
+/**
+ * The long poll of the own region service's internal API, over one connection that it owns to each service process. It stays with one
+ * process until that fails; the next call then goes to the next.
+ */
 export class MeshStateClient {
   readonly #options: MeshStateClientOptions;
-  readonly #client: Client;
+  readonly #clients: readonly Client[];
+  #at = 0;
 
   constructor(options: MeshStateClientOptions) {
     this.#options = options;
-    this.#client = new Client(options.serviceUrl, {
-      headersTimeout: MESH_STATE_WAIT_MS + 5_000,
-      bodyTimeout: 10_000,
-      connectTimeout: 2_000,
-      maxResponseSize: MAX_MESH_STATE_BYTES,
-    });
+    this.#clients = options.serviceUrls.map(
+      url =>
+        new Client(url, {
+          headersTimeout: MESH_STATE_WAIT_MS + 5_000,
+          bodyTimeout: 10_000,
+          connectTimeout: 2_000,
+          maxResponseSize: MAX_MESH_STATE_BYTES,
+        }),
+    );
   }
 
   /** The state as `MeshStateSource` promises. Throws where the service fails or answers for another region. */
   readonly next: MeshStateSource = async (after, signal) => {
-    const answer = await this.#client.request({
+    try {
+      return await this.#ask(after, signal);
+    } catch (error) {
+      this.#at = (this.#at + 1) % this.#clients.length;
+      throw error;
+    }
+  };
+
+  async #ask(after: number | undefined, signal: AbortSignal): ReturnType<MeshStateSource> {
+    const client = this.#clients[this.#at];
+    if (client === undefined)
+      throw new ProblemError(problem('INVALID_CONFIG', 'no service process is named'));
+    const answer = await client.request({
       method: 'GET',
       path: `/internal/v1/mesh-state?after=${after ?? 0}&waitMs=${after === undefined ? 0 : MESH_STATE_WAIT_MS}`,
       headers: { authorization: `Bearer ${this.#options.token()}` },
@@ -48,10 +67,10 @@ export class MeshStateClient {
     if (state === undefined)
       throw new ProblemError(problem('CORRUPT_DATA', 'the mesh state is malformed or of another region'));
     return state;
-  };
+  }
 
-  /** Closes the connection; a poll under way rejects. */
+  /** Closes the connections; a poll under way rejects. */
   async close(): Promise<void> {
-    await this.#client.destroy();
+    await Promise.all(this.#clients.map(client => client.destroy()));
   }
 }

@@ -4,17 +4,9 @@ import type { ReadTicket } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import { VALUE_STATUSES, type ValueStatus } from '@featuremesh/domain/value-status';
-import { z } from 'zod';
 import { problemFromRegion } from './region-problem.ts';
 
 const STATUSES: ReadonlySet<unknown> = new Set(VALUE_STATUSES);
-const SOURCE = z.object({
-  region: z.string(),
-  replica: z.boolean(),
-  lagMs: z.number().nullable(),
-  policyEpoch: z.string(),
-});
-const PROBLEM = z.looseObject({ code: z.string() });
 
 /** The values of one part as a region filled them. */
 export type FilledMatrix = Required<Pick<FeatureMatrix, 'columns' | 'statuses' | 'eventTimes' | 'source'>>;
@@ -28,16 +20,28 @@ export function checkMatrix(
   ticket: ReadTicket,
   region: RegionId,
 ): Result<FilledMatrix> {
-  const said = PROBLEM.safeParse(entity['problem']);
-  if (said.success) return fail(problemFromRegion(said.data, region));
+  const said = recordOf(entity['problem']);
+  if (typeof said?.['code'] === 'string') return fail(problemFromRegion(said, region));
   const { columns, statuses, eventTimes } = entity;
-  const source = SOURCE.safeParse(entity['source']);
-  if (!source.success || source.data.region !== region) return fail(malformed(region, 'the source'));
+  const source = sourceOf(entity['source'], region);
+  if (source === undefined) return fail(malformed(region, 'the source'));
   const count = Object.values(ticket.keys)[0]?.length ?? 0;
   if (!isTable(columns, ticket.f.length, count)) return fail(malformed(region, 'the columns'));
   if (!areStatuses(statuses, ticket.f.length, count)) return fail(malformed(region, 'the statuses'));
   if (!areEventTimes(eventTimes, count)) return fail(malformed(region, 'the event times'));
-  return ok({ columns, statuses, eventTimes, source: source.data satisfies AnswerSource });
+  return ok({ columns, statuses, eventTimes, source });
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === 'object' && value !== null ? { ...value } : undefined;
+}
+
+/** The source with its own members only; undefined where one is malformed or it is another region's. */
+function sourceOf(value: unknown, region: RegionId): AnswerSource | undefined {
+  const { region: from, replica, lagMs, policyEpoch } = recordOf(value) ?? {};
+  if (from !== region || typeof replica !== 'boolean' || typeof policyEpoch !== 'string') return undefined;
+  if (lagMs !== null && !(typeof lagMs === 'number' && Number.isFinite(lagMs))) return undefined;
+  return { region, replica, lagMs, policyEpoch };
 }
 
 function isTable(value: unknown, width: number, height: number): value is readonly (readonly unknown[])[] {

@@ -1,10 +1,11 @@
+import { FILL_MATRICES } from '@featuremesh/contracts/region-schema';
 import type { PlannedRead } from '@featuremesh/domain/read-plan';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { expect, test } from 'vitest';
 import { meshViewOf } from '../catalogue/mesh-view.ts';
 import { groupIdOf, groupOf, policyOf, regionOf, stateOf } from '../testing/mesh-fixture.ts';
-import { FILL_MATRICES, MatrixReader, type ReadContext, representationOf } from './matrix-reader.ts';
+import { MatrixReader, type ReadContext, representationOf } from './matrix-reader.ts';
 import type { EntityAnswer, RegionAsk } from './region-asker.ts';
 
 const EU = regionId('eu-west-1');

@@ -1,3 +1,4 @@
+import { FILL_MATRICES } from '@featuremesh/contracts/region-schema';
 import type { FeatureMatrix } from '@featuremesh/domain/online-answer';
 import { type Problem, problem } from '@featuremesh/domain/problem';
 import type { PlannedRead, ReadTicket } from '@featuremesh/domain/read-plan';
@@ -10,10 +11,6 @@ import { checkMatrix, type FilledMatrix } from './matrix-check.ts';
 import type { EntityAnswer, RegionAsk } from './region-asker.ts';
 import { mayFailOver, safeProblem } from './region-problem.ts';
 import { type GuardContext, refusalOf } from './residency-guard.ts';
-
-/** The one operation by which regions fill matrices; constant, so that a region parses it once. */
-export const FILL_MATRICES =
-  'query FillMatrices($representations:[_Any!]!){_entities(representations:$representations){...on FeatureMatrix{columns statuses eventTimes source problem}}}';
 
 /** Asks one region; the matrix reader decides whom. */
 export interface AsksRegions {

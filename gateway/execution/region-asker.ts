@@ -32,7 +32,7 @@ export type SignAsk = (ask: {
   readonly caller: ReadCaller;
   readonly timeoutMs: number;
   readonly representationsJson: string;
-}) => Promise<Readonly<Record<string, string>>>;
+}) => Readonly<Record<string, string>>;
 
 const ANSWER = z.looseObject({
   data: z
@@ -98,7 +98,7 @@ export class RegionAsker {
     if (endpoint === undefined) return all(dropped(region, 'it is not listed'));
     const representationsJson = `[${representations.join(',')}]`;
     const { caller, timeoutMs } = ask;
-    const headers = await this.#sign({ region, caller, timeoutMs, representationsJson });
+    const headers = this.#sign({ region, caller, timeoutMs, representationsJson });
     const others = Object.entries(ask.variables ?? {})
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`)
@@ -106,6 +106,8 @@ export class RegionAsker {
     const body = `{"query":${JSON.stringify(ask.query)},"variables":{"representations":${representationsJson}${others}}}`;
     const reply = await endpoint.post({ body, headers, timeoutMs });
     if (!reply.ok) return all(reply.problem);
+    const complete = completeAnswer(reply.value, ask);
+    if (complete !== undefined) return complete;
     const answer = ANSWER.safeParse(reply.value);
     if (!answer.success) return all(dropped(region, 'its answer is malformed'));
     return this.#check(ask, answer.data) ?? all(dropped(region, 'its answer was dropped'));
@@ -142,6 +144,32 @@ export class RegionAsker {
       return { kind: 'entity', entity };
     });
   }
+}
+
+/** The entities of an answer without errors that carries the asked region's stamp; undefined for any other answer. */
+function completeAnswer(
+  value: unknown,
+  { region, representations }: RegionAsk,
+): readonly EntityAnswer[] | undefined {
+  const { data, extensions, ...others } = memberOf(value) ?? {};
+  const entities = memberOf(data)?.['_entities'];
+  const isWhole =
+    Object.keys(others).length === 0 &&
+    memberOf(extensions)?.['region'] === region &&
+    Array.isArray(entities) &&
+    entities.length === representations.length;
+  if (!isWhole) return undefined;
+  const answers: EntityAnswer[] = [];
+  for (const candidate of entities) {
+    const entity = memberOf(candidate);
+    if (entity === undefined) return undefined;
+    answers.push({ kind: 'entity', entity });
+  }
+  return answers;
+}
+
+function memberOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
 }
 
 function dropped(region: RegionId, why: string): Problem {

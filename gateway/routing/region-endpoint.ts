@@ -3,15 +3,9 @@ import type { RegionHealth } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
-import type { Timer } from '@featuremesh/runtime/timer';
-import { Pool } from 'undici';
-import {
-  MAX_CALLS_PER_REGION,
-  MAX_REGION_ANSWER_BYTES,
-  MAX_SOCKETS_PER_REGION,
-  PROBE_DEADLINE_MS,
-} from '../limits.ts';
-import { CircuitBreaker } from './circuit-breaker.ts';
+import { MAX_CALLS_PER_REGION, PROBE_DEADLINE_MS } from '../limits.ts';
+import type { Deadlines } from './deadlines.ts';
+import { ServiceWay } from './service-way.ts';
 
 /** One call of a region's GraphQL endpoint. */
 export interface RegionCall {
@@ -22,42 +16,39 @@ export interface RegionCall {
 }
 
 const LATENCY_WEIGHT = 0.2;
+const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
 /**
- * The way to one region: its sockets, breaker and measured latency. Never throws and never names the address: what goes wrong
- * comes back as a problem with the region's id.
+ * The ways to one region, one for each of its service processes that is known here, taken in turn; where one fails the next is tried
+ * within the same deadline, because reads may be repeated. Never throws and never names an address: what goes wrong comes back as a
+ * problem with the region's id.
  */
 export class RegionEndpoint {
   readonly region: RegionId;
-  readonly url: string;
-  readonly #pool: Pool;
-  readonly #breaker: CircuitBreaker;
+  /** Where its service processes answer. */
+  readonly urls: readonly string[];
+  readonly #ways: readonly ServiceWay[];
   readonly #clock: MonotonicClock;
-  readonly #timer: Timer;
+  #turn = 0;
   #underWay = 0;
   #latencyMs: number | undefined;
 
   constructor(
     region: RegionId,
-    url: string,
-    { clock, timer }: { readonly clock: MonotonicClock; readonly timer: Timer },
+    urls: readonly string[],
+    parts: { readonly clock: MonotonicClock; readonly deadlines: Deadlines },
   ) {
     this.region = region;
-    this.url = url;
-    this.#clock = clock;
-    this.#timer = timer;
-    this.#breaker = new CircuitBreaker(clock);
-    this.#pool = new Pool(new URL(url).origin, {
-      connections: MAX_SOCKETS_PER_REGION,
-      pipelining: 1,
-      connectTimeout: PROBE_DEADLINE_MS,
-      maxResponseSize: MAX_REGION_ANSWER_BYTES,
-    });
+    this.urls = urls;
+    this.#clock = parts.clock;
+    this.#ways = urls.map(url => new ServiceWay(url, parts));
   }
 
-  /** What the last calls showed. */
+  /** What the last calls showed: as good as the best of its ways. */
   health(): RegionHealth {
-    return this.#breaker.health();
+    const healths = this.#ways.map(way => way.health());
+    if (healths.includes('up')) return 'up';
+    return healths.includes('unknown') ? 'unknown' : 'down';
   }
 
   /** Smoothed time of a health probe in ms; undefined until one was answered. */
@@ -73,75 +64,63 @@ export class RegionEndpoint {
   /** Posts to the region's GraphQL endpoint; the parsed JSON of a 200 answer, else a problem. */
   async post({ body, headers, timeoutMs }: RegionCall): Promise<Result<unknown>> {
     if (this.#underWay >= MAX_CALLS_PER_REGION) return fail(this.#unavailable('too many calls under way'));
-    if (!this.#breaker.permits()) return fail(this.#unavailable('it did not answer the last calls'));
     this.#underWay += 1;
-    const late = this.#deadline(timeoutMs);
     try {
-      const answer = await this.#pool.request({
-        method: 'POST',
-        path: `${prefixOf(this.url)}/graphql`,
-        headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
-        body,
-        signal: late.signal,
-      });
-      const text = await answer.body.text();
-      if (answer.statusCode >= 500) {
-        this.#breaker.failed();
-        return fail(this.#unavailable(`it answered ${answer.statusCode}`));
-      }
-      this.#breaker.succeeded();
-      if (answer.statusCode !== 200) return fail(this.#unavailable(`it answered ${answer.statusCode}`));
-      return ok(JSON.parse(text));
-    } catch {
-      // A malformed or oversized answer counts as a failure too: it is not one that a caller can use.
-      this.#breaker.failed();
-      return fail(late.signal.aborted ? this.#late() : this.#unavailable('the call failed'));
+      return await this.#post({ body, headers: { ...headers, ...JSON_HEADERS }, timeoutMs });
     } finally {
-      late.cancel();
       this.#underWay -= 1;
     }
   }
 
-  /** Asks whether the region is alive, outside client requests; updates health and latency. */
-  async probe(): Promise<void> {
-    if (!this.#breaker.permits()) return;
-    const startedMs = this.#clock.monotonicMs();
-    const late = this.#deadline(PROBE_DEADLINE_MS);
-    try {
-      const answer = await this.#pool.request({
-        method: 'GET',
-        path: `${prefixOf(this.url)}/health/live`,
-        signal: late.signal,
-      });
-      await answer.body.dump();
-      this.#measured(this.#clock.monotonicMs() - startedMs);
-      if (answer.statusCode < 500) this.#breaker.succeeded();
-      else this.#breaker.failed();
-    } catch {
-      this.#breaker.failed();
-    } finally {
-      late.cancel();
+  async #post({ body, headers, timeoutMs }: RegionCall): Promise<Result<unknown>> {
+    const untilMs = this.#clock.monotonicMs() + timeoutMs;
+    let reason = this.#unavailable('it did not answer the last calls');
+    let leftMs = timeoutMs;
+    for (const way of this.#inTurn()) {
+      const outcome = await way.call({ method: 'POST', path: '/graphql', headers, body, timeoutMs: leftMs });
+      if (outcome === undefined) continue;
+      if (outcome.kind === 'late') return fail(this.#late());
+      if (outcome.kind === 'answered')
+        return outcome.status === 200
+          ? ok(outcome.value)
+          : fail(this.#unavailable(`it answered ${outcome.status}`));
+      reason = this.#unavailable(outcome.why);
+      leftMs = Math.floor(untilMs - this.#clock.monotonicMs());
+      if (leftMs <= 0) break;
     }
+    return fail(reason);
+  }
+
+  /** Asks every service process whether it is alive, outside client requests; updates health and latency. */
+  async probe(): Promise<void> {
+    await Promise.all(
+      this.#ways.map(async way => {
+        const startedMs = this.#clock.monotonicMs();
+        const outcome = await way.call({
+          method: 'GET',
+          path: '/health/live',
+          timeoutMs: PROBE_DEADLINE_MS,
+        });
+        if (outcome?.kind === 'answered') this.#measured(this.#clock.monotonicMs() - startedMs);
+      }),
+    );
   }
 
   /** Closes the sockets at once; calls under way fail. */
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all(this.#ways.map(way => way.close()));
+  }
+
+  /** All ways, beginning with another one each time. */
+  #inTurn(): readonly ServiceWay[] {
+    if (this.#ways.length === 1) return this.#ways;
+    this.#turn = (this.#turn + 1) % this.#ways.length;
+    return [...this.#ways.slice(this.#turn), ...this.#ways.slice(0, this.#turn)];
   }
 
   #measured(tookMs: number): void {
     const before = this.#latencyMs;
     this.#latencyMs = before === undefined ? tookMs : before + LATENCY_WEIGHT * (tookMs - before);
-  }
-
-  /** A signal that aborts after `ms`, unless cancelled. */
-  #deadline(ms: number): { readonly signal: AbortSignal; cancel(): void } {
-    const late = new AbortController();
-    const done = new AbortController();
-    void this.#timer.sleep(ms, done.signal).then(() => {
-      if (!done.signal.aborted) late.abort();
-    });
-    return { signal: late.signal, cancel: () => done.abort() };
   }
 
   #late(): Problem {
@@ -155,8 +134,4 @@ export class RegionEndpoint {
       extra: { region: this.region },
     });
   }
-}
-
-function prefixOf(url: string): string {
-  return new URL(url).pathname.replace(/\/$/, '');
 }

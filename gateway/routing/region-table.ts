@@ -3,6 +3,7 @@ import type { RegionHealth } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
+import { Deadlines } from './deadlines.ts';
 import { RegionEndpoint } from './region-endpoint.ts';
 
 /** Distance of a region whose latency is not known yet: behind every measured one on earth. */
@@ -11,8 +12,8 @@ const UNMEASURED_DISTANCE_MS = 1_000;
 /** What a region table works with. */
 export interface RegionTableOptions {
   readonly region: RegionId;
-  /** Where the own region's service answers; the mesh state's public address of it may lead through a balancer. */
-  readonly ownServiceUrl: string;
+  /** Where the own region's service processes answer; the mesh state's public address of it may lead through a balancer. */
+  readonly ownServiceUrls: readonly string[];
   /** Where peers' services are reached instead of at their public address, by region. */
   readonly peerServiceUrls: ReadonlyMap<string, string>;
   readonly clock: MonotonicClock;
@@ -22,30 +23,33 @@ export interface RegionTableOptions {
 /** The regions that this gateway can reach, by id; it owns their sockets and follows the mesh state. Only listed regions are ever contacted. */
 export class RegionTable {
   readonly #options: RegionTableOptions;
+  readonly #deadlines: Deadlines;
   readonly #endpoints = new Map<string, RegionEndpoint>();
 
   constructor(options: RegionTableOptions) {
     this.#options = options;
+    this.#deadlines = new Deadlines(options);
   }
 
   /** Opens ways to regions that are new or moved, closes those to regions that left. True where any was opened. */
   follow(state: MeshState): boolean {
     let hasOpened = false;
-    const { region: own, ownServiceUrl, peerServiceUrls } = this.#options;
+    const { clock } = this.#options;
+    const { region: own, ownServiceUrls, peerServiceUrls } = this.#options;
     const wanted = new Map(
       state.regions.map(({ id, publicUrl }) => [
         id as string,
-        { id, url: id === own ? ownServiceUrl : (peerServiceUrls.get(id) ?? publicUrl) },
+        { id, urls: id === own ? ownServiceUrls : [peerServiceUrls.get(id) ?? publicUrl] },
       ]),
     );
     for (const [id, endpoint] of this.#endpoints) {
-      if (wanted.get(id)?.url === endpoint.url) continue;
+      if (wanted.get(id)?.urls.join(' ') === endpoint.urls.join(' ')) continue;
       this.#endpoints.delete(id);
       void endpoint.close();
     }
-    for (const [id, { id: region, url }] of wanted) {
+    for (const [id, { id: region, urls }] of wanted) {
       if (this.#endpoints.has(id)) continue;
-      this.#endpoints.set(id, new RegionEndpoint(region, url, this.#options));
+      this.#endpoints.set(id, new RegionEndpoint(region, urls, { clock, deadlines: this.#deadlines }));
       hasOpened = true;
     }
     return hasOpened;

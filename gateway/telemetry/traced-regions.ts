@@ -16,8 +16,8 @@ export function tracedAsker(asker: AsksRegions, tracing: Tracing): AsksRegions {
 
 /** Adds the current trace to what a region is sent, also where it is not sampled, so that the decision stands for the whole trace. */
 export function tracedSign(sign: SignAsk, tracing: Tracing): SignAsk {
-  return async ask => {
-    const headers = await sign(ask);
+  return ask => {
+    const headers = sign(ask);
     const traceparent = tracing.traceparent();
     return traceparent === undefined ? headers : { ...headers, traceparent };
   };

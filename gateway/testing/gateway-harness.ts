@@ -179,10 +179,10 @@ export class GatewayHarness {
     });
     this.#gateway = await Gateway.create({
       region,
-      ownServiceUrl: own.url,
+      ownServiceUrls: [own.url],
       meshStates: (_, signal) => this.#feed.next(signal),
       savedState: new SavedStateFile(join(mkdtempSync(join(tmpdir(), 'fm-gateway-')), 'state.json')),
-      sign: askSigner(signer, systemClock),
+      sign: askSigner({ signer, clock: systemClock }),
       production: production ?? false,
       clock: systemClock,
       timer: systemTimer,

@@ -7,10 +7,13 @@ import { issuesOf } from './issues.ts';
 import { assertSameShape } from './shapes.ts';
 import { countSchema } from './wire-primitives.ts';
 
+/** Of a service or feature reference. */
+const MAX_NAME_CHARS = 256;
+
 /** The body of `POST /v1/online/read`, on regions and gateways, and the arguments of GraphQL's `online`. */
 const onlineReadRequestSchema = z.strictObject({
-  service: z.string().min(1).max(256).exactOptional(),
-  features: z.array(z.string().min(1).max(256)).exactOptional(),
+  service: z.string().min(1).max(MAX_NAME_CHARS).exactOptional(),
+  features: z.array(z.string().min(1).max(MAX_NAME_CHARS)).exactOptional(),
   keys: z.record(z.string(), z.unknown()),
   context: z.record(z.string(), z.unknown()).exactOptional(),
   maxAgeMs: countSchema.exactOptional(),
@@ -66,11 +69,33 @@ export const onlineAnswerSchema = z.strictObject({
 
 /** Parses a read request; INVALID_REQUEST with every issue and its path. Null members count as absent (GraphQL sends them). */
 export function parseOnlineReadRequest(value: unknown): Result<OnlineReadRequest> {
+  if (isPlainRead(value)) return ok(value);
   const parsed = onlineReadRequestSchema.safeParse(withoutNulls(value));
   if (parsed.success) return ok(parsed.data);
   return fail(
     problem('INVALID_REQUEST', 'The read request is not valid', { issues: issuesOf(parsed.error) }),
   );
+}
+
+/** True for what nearly every request is: `service` or `features`, and `keys`, as the schema says. Everything else is the schema's. */
+function isPlainRead(value: unknown): value is OnlineReadRequest {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  let hasKeys = false;
+  for (const [name, member] of Object.entries(value)) {
+    if (name === 'keys' && isRecord(member)) hasKeys = true;
+    else if (name === 'service' && isName(member)) continue;
+    else if (name === 'features' && Array.isArray(member) && member.every(isName)) continue;
+    else return false;
+  }
+  return hasKeys;
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_CHARS;
 }
 
 function withoutNulls(value: unknown): unknown {

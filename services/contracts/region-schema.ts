@@ -40,3 +40,7 @@ type FeatureMatrix @key(fields: "region read") {
   problem: JSON
 }
 `;
+
+/** The one operation by which gateways have matrices filled; constant, so that a region knows it by its text. */
+export const FILL_MATRICES =
+  'query FillMatrices($representations:[_Any!]!){_entities(representations:$representations){...on FeatureMatrix{columns statuses eventTimes source problem}}}';

@@ -1,6 +1,7 @@
 import { regionId } from '@featuremesh/domain/region-id';
 import { describe, expect, it } from 'vitest';
 import {
+  internalKeyOf,
   REGION_TOKEN_LIFE_MS,
   type RegionTokenClaims,
   RegionTokenSigner,
@@ -30,7 +31,7 @@ const CLAIMS: Omit<RegionTokenClaims, 'gatewayRegion'> = {
 describe('region token', () => {
   it('tells the asked region which gateway asks for whom', async () => {
     const { signer, verifier } = world();
-    expect(await verifier.verify(await signer.sign(CLAIMS, EU))).toEqual({
+    expect(await verifier.verify(signer.sign(CLAIMS, EU))).toEqual({
       ok: true,
       value: { gatewayRegion: US, ...CLAIMS },
     });
@@ -40,12 +41,12 @@ describe('region token', () => {
 
   it('is refused by another region than the one asked', async () => {
     const { signer, verifier } = world();
-    expect(await verifier.verify(await signer.sign(CLAIMS, US))).toMatchObject(refused);
+    expect(await verifier.verify(signer.sign(CLAIMS, US))).toMatchObject(refused);
   });
 
   it('is refused after its life, and when it comes from the future', async () => {
     const { signer, verifier, time } = world();
-    const token = await signer.sign(CLAIMS, EU);
+    const token = signer.sign(CLAIMS, EU);
     time.nowMs = NOW_MS + 6_000;
     expect((await verifier.verify(token)).ok).toBe(true);
     time.nowMs = NOW_MS + REGION_TOKEN_LIFE_MS;
@@ -56,7 +57,7 @@ describe('region token', () => {
 
   it('does not live longer than its bound, however late the deadline', async () => {
     const { signer, verifier, time } = world();
-    const token = await signer.sign({ ...CLAIMS, deadlineMs: NOW_MS + 86_400_000 }, EU);
+    const token = signer.sign({ ...CLAIMS, deadlineMs: NOW_MS + 86_400_000 }, EU);
     time.nowMs = NOW_MS + REGION_TOKEN_LIFE_MS + 6_000;
     expect(await verifier.verify(token)).toMatchObject(refused);
   });
@@ -68,8 +69,8 @@ describe('region token', () => {
       region: US,
       clock,
     });
-    expect(await verifier.verify(await foreign.sign(CLAIMS, EU))).toMatchObject(refused);
-    const token = await signer.sign(CLAIMS, EU);
+    expect(await verifier.verify(foreign.sign(CLAIMS, EU))).toMatchObject(refused);
+    const token = signer.sign(CLAIMS, EU);
     expect((await verifier.verify(token)).ok).toBe(true);
     keys.set(US, generateSigningKey().publicKey);
     expect(await verifier.verify(token)).toMatchObject(refused);
@@ -79,7 +80,7 @@ describe('region token', () => {
 
   it('is refused when altered, unsigned or no token', async () => {
     const { signer, verifier } = world();
-    const [header, , signature] = (await signer.sign(CLAIMS, EU)).split('.');
+    const [header, , signature] = signer.sign(CLAIMS, EU).split('.');
     const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
     const payload = encode({
       iss: US,
@@ -97,5 +98,62 @@ describe('region token', () => {
     ]) {
       expect(await verifier.verify(token)).toMatchObject(refused);
     }
+  });
+});
+
+describe('a token sealed for the own region', () => {
+  const TOKEN = 'a'.repeat(43);
+  const refused = { ok: false, problem: { code: 'UNAUTHENTICATED' } };
+
+  function own(internalToken: string | undefined = TOKEN, region = US) {
+    const { clock, time, signer, keys } = world();
+    const verifier = new RegionTokenVerifier({
+      region,
+      clock,
+      publicKeyOf: id => keys.get(id),
+      ...(internalToken === '' ? {} : { internalToken }),
+    });
+    return { verifier, signer, time, clock, sealed: signer.seal(CLAIMS, internalKeyOf(TOKEN)) };
+  }
+
+  it('says the same as a signed one', async () => {
+    const { verifier, sealed, signer } = own();
+    expect(await verifier.verify(sealed)).toEqual({ ok: true, value: { gatewayRegion: US, ...CLAIMS } });
+    expect(await verifier.verify(signer.sign(CLAIMS, US))).toEqual(await verifier.verify(sealed));
+  });
+
+  it('is refused under another internal token, without one, and by another region that has the same', async () => {
+    for (const { verifier, sealed } of [own('b'.repeat(43)), own(''), own(TOKEN, EU)])
+      expect(await verifier.verify(sealed)).toMatchObject(refused);
+  });
+
+  it('is refused where it names another gateway, even under the right key', async () => {
+    const { verifier, clock } = own();
+    const other = new RegionTokenSigner({
+      privateKeyPem: generateSigningKey().privateKeyPem,
+      region: EU,
+      clock,
+    });
+    expect(await verifier.verify(other.seal(CLAIMS, internalKeyOf(TOKEN)))).toMatchObject(refused);
+  });
+
+  it('is refused after its life, before its time, and when any part is altered', async () => {
+    const { verifier, sealed, time } = own();
+    for (const nowMs of [NOW_MS + REGION_TOKEN_LIFE_MS, NOW_MS - 3_600_000]) {
+      time.nowMs = nowMs;
+      expect(await verifier.verify(sealed)).toMatchObject(refused);
+    }
+    time.nowMs = NOW_MS;
+    const [header = '', payload = '', mac = ''] = sealed.split('.');
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as object;
+    const wider = Buffer.from(JSON.stringify({ ...claims, ticketHash: 'other' })).toString('base64url');
+    for (const token of [
+      `${header}.${wider}.${mac}`,
+      `${header}.${payload}.`,
+      `${header}.${payload}`,
+      `${header}.${payload}.${'A'.repeat(43)}`,
+      `${header}..${mac}`,
+    ])
+      expect(await verifier.verify(token)).toMatchObject(refused);
   });
 });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Problem, problem } from '@featuremesh/domain/problem';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import type { Clock } from '@featuremesh/runtime/clock';
@@ -7,7 +7,7 @@ import type { ReadCaller } from '../serving/ticket-reader.ts';
 
 /** Binds a gateway's token to the representations it asks for. */
 function representationsHash(representationsJson: string): string {
-  return createHash('sha256').update(representationsJson).digest('hex');
+  return hash('sha256', representationsJson, 'hex');
 }
 
 /** Who asks over the region contract: the claims of a gateway whose token verifies and fits this very request. */

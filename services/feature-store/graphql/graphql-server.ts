@@ -11,9 +11,10 @@ import { fastifyApolloHandler } from '@as-integrations/fastify';
 import { REGION_SDL } from '@featuremesh/contracts/region-schema';
 import { ERRORS } from '@featuremesh/domain/error-catalogue';
 import type { Logger } from '@featuremesh/runtime/logger';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
 import type { GatewayCallers } from './gateway-caller.ts';
+import { fillMatrices, matricesAsked } from './matrix-filler.ts';
 import { type RegionContext, type RegionResolverOptions, regionResolvers } from './region-resolvers.ts';
 
 /** Bytes of one operation: a gateway asks for at most a few tickets of 1,000 keys each. */
@@ -59,18 +60,23 @@ export async function registerGraphql(
     ],
   });
   await server.start();
+  const contextOf = async (request: FastifyRequest): Promise<RegionContext> => ({
+    caller: await options.callers.callerOf({
+      authorization: request.headers.authorization,
+      body: request.body,
+    }),
+  });
+  const any = fastifyApolloHandler(server, { context: contextOf });
+  const format = (formatted: GraphQLFormattedError, error: unknown) => publicError(formatted, error, options);
   fastify.route({
     method: 'POST',
     url: '/graphql',
     bodyLimit: MAX_OPERATION_BYTES,
-    handler: fastifyApolloHandler(server, {
-      context: async request => ({
-        caller: await options.callers.callerOf({
-          authorization: request.headers.authorization,
-          body: request.body,
-        }),
-      }),
-    }),
+    handler: async (request, reply) => {
+      const references = matricesAsked(request.body);
+      if (references === undefined) return any.call(fastify, request, reply);
+      return fillMatrices(references, await contextOf(request), { ...options, format });
+    },
   });
   return server;
 }

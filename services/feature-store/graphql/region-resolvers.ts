@@ -1,13 +1,14 @@
 import type { GraphQLResolverMap } from '@apollo/subgraph';
 import type { FeatureMatrix } from '@featuremesh/domain/online-answer';
 import { type Problem, problem } from '@featuremesh/domain/problem';
+import type { ReadTicket } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Result } from '@featuremesh/domain/result';
 import { GraphQLError, GraphQLScalarType } from 'graphql';
 import type { z } from 'zod';
 import type { SliceReader } from '../serving/slice-reader.ts';
 import type { ReadCaller, TicketReader } from '../serving/ticket-reader.ts';
-import { matrixReferenceSchema, sliceReferenceSchema } from './read-ticket.ts';
+import { isPlainTicket, matrixReferenceSchema, sliceReferenceSchema } from './read-ticket.ts';
 
 /** What every resolver of one request shares. */
 export interface RegionContext {
@@ -45,13 +46,17 @@ interface Representations {
   readonly representations: readonly unknown[];
 }
 
-/** One entity by its reference; rejects with the refusal of this entity alone. */
-async function entityOf(reference: unknown, { caller }: RegionContext, options: RegionResolverOptions) {
+/** One entity by its reference; rejects with the refusal of this entity alone, as a GraphQLError with its code. */
+export async function entityOf(
+  reference: unknown,
+  { caller }: RegionContext,
+  options: RegionResolverOptions,
+): Promise<Readonly<Record<string, unknown>>> {
   const { region, tickets, slices } = options;
   const asked = callerAt(caller, region);
   const kind = typeOf(reference);
   if (kind === 'FeatureMatrix') {
-    const { read } = parsedAt(matrixReferenceSchema, reference, region);
+    const read = ticketAt(reference, region);
     const matrix = await tickets.read(read, asked);
     if (matrix.statuses.includes('REFUSED') && matrix.problem !== undefined)
       throw refusedMatrix(matrix, region);
@@ -67,6 +72,19 @@ function typeOf(reference: unknown): unknown {
   return typeof reference === 'object' && reference !== null && '__typename' in reference
     ? reference.__typename
     : undefined;
+}
+
+function ticketAt(reference: unknown, region: RegionId): ReadTicket {
+  if (
+    typeof reference === 'object' &&
+    reference !== null &&
+    'region' in reference &&
+    reference.region === region &&
+    'read' in reference &&
+    isPlainTicket(reference.read)
+  )
+    return reference.read;
+  return parsedAt(matrixReferenceSchema, reference, region).read;
 }
 
 function parsedAt<T extends { readonly region: string }>(

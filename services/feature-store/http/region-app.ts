@@ -132,7 +132,10 @@ function registerDesks(
 }
 
 /** Gateways are known by their regions' keys as the state has them now, so that a removed region's gateway is refused at once. */
-function gatewayCallers({ region, registry, clock }: RegionAppOptions): GatewayCallers {
+function gatewayCallers({ region, registry, clock, internalToken }: RegionAppOptions): GatewayCallers {
   const publicKeyOf = (id: string) => registry.state().regions.find(known => known.id === id)?.publicKey;
-  return new GatewayCallers({ verifier: new RegionTokenVerifier({ region, clock, publicKeyOf }), clock });
+  return new GatewayCallers({
+    verifier: new RegionTokenVerifier({ region, clock, publicKeyOf, internalToken }),
+    clock,
+  });
 }
