@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { parsePrometheus } from '@featuremesh/testkit/telemetry/prometheus-text';
 import { describe, expect, it } from 'vitest';
 import { Health } from './health.ts';
 import { createLogger, logLevel } from './logger.ts';
+import { METRIC_LABELS } from './metric-labels.ts';
 import { METRICS } from './metric-names.ts';
 import { PrometheusMetrics } from './metrics.ts';
+import { overlay } from './overlay.ts';
+import { telemetryDocument } from './telemetry-document.ts';
 
 describe('logger', () => {
   function lines(level: 'debug' | 'info' | 'error') {
@@ -85,6 +90,38 @@ describe('metrics', () => {
   it('includes the process’s own', async () => {
     expect(await new PrometheusMetrics({}).text()).toContain('process_resident_memory_bytes');
   });
+
+  it('exposes from the start what the catalogue lists for its process', async () => {
+    const text = await new PrometheusMetrics({ process: 'gateway' }, { processMetrics: false }).text();
+    expect(text).toContain('# TYPE featuremesh_gateway_region_down gauge');
+    expect(text).toContain('featuremesh_gateway_redirects_total{process="gateway"} 0');
+    expect(text).not.toContain('featuremesh_feed_bytes');
+  });
+
+  it('bounds the values of labels: what is beyond is counted together', async () => {
+    const metrics = new PrometheusMetrics({}, { processMetrics: false });
+    for (let at = 0; at < 2_000; at += 1)
+      metrics.count('featuremesh_rows_rejected_total', { group: `group ${at}`, code: 'INVALID_KEY' });
+    metrics.count('featuremesh_rows_rejected_total', { group: 'group 0', code: 'a key' });
+    const { samples } = parsePrometheus(await metrics.text());
+    const groups = new Set(samples.map(({ labels }) => labels['group']));
+    expect(groups.size).toBe(513);
+    expect(samples.find(({ labels }) => labels['group'] === 'other')?.value).toBe(2_000 - 512);
+    expect(
+      samples.filter(({ labels }) => labels['group'] === 'group 0').map(({ labels }) => labels['code']),
+    ).toEqual(['INVALID_KEY', 'other']);
+  });
+
+  it('are described in METRICS.md as the catalogue has them', async () => {
+    const document = readFileSync(new URL('../METRICS.md', import.meta.url), 'utf8');
+    // Else: node services/runtime/write-telemetry-document.ts
+    expect(document).toBe(await telemetryDocument());
+  });
+
+  it('have labels that the list of labels explains', () => {
+    const used = new Set(Object.values(METRICS).flatMap(({ labels }): readonly string[] => labels));
+    expect([...used].toSorted()).toEqual(Object.keys(METRIC_LABELS).toSorted());
+  });
 });
 
 describe('health', () => {
@@ -102,5 +139,30 @@ describe('health', () => {
       ready: false,
       components: { log: { reason: 'no answer for 5 s' } },
     });
+  });
+});
+
+describe('overlay', () => {
+  it('replaces methods and leaves the others with their private state', () => {
+    class Base {
+      readonly name = 'base';
+      inherited(): string {
+        return `inherited by ${this.name}`;
+      }
+    }
+    class Counter extends Base {
+      #count = 0;
+      next(): number {
+        this.#count += 1;
+        return this.#count;
+      }
+      last(): number {
+        return this.#count;
+      }
+    }
+    const counter = new Counter();
+    const doubled = overlay(counter, { next: () => counter.next() * 2 });
+    expect([doubled.next(), doubled.next(), doubled.last()]).toEqual([2, 4, 2]);
+    expect([doubled.name, doubled.inherited()]).toEqual(['base', 'inherited by base']);
   });
 });
