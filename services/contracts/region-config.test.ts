@@ -102,11 +102,47 @@ describe('INVALID_CONFIG names the place', () => {
 });
 
 test.each([
-  ['store.type', { store: { type: 'cassandra', contactPoints: ['h'] } }],
   ['objects.type', { objects: { type: 's3', bucket: 'b' } }],
   ['auth.type', { auth: { type: 'jwt', issuer: 'i', audience: 'a', jwksUrl: 'https://h/k' } }],
 ])('the shape of %s is accepted and refused as not yet supported', (path, change) => {
   expect(parseRegionConfig({ ...base, ...change })).toMatchObject({
     problem: { code: 'NOT_YET_SUPPORTED', issues: [{ path }] },
   });
+});
+
+const cassandra = {
+  type: 'cassandra',
+  contactPoints: ['10.0.0.1:9042'],
+  localDataCentre: 'dc1',
+  keyspace: 'features',
+};
+
+test('a store in Cassandra gets quorum writes in its data centre, and no fallback, unless asked for', () => {
+  expect(parseRegionConfig({ ...base, store: cassandra })).toMatchObject({
+    ok: true,
+    value: {
+      store: {
+        fallbackDataCentres: [],
+        maxTables: 200,
+        consistency: { write: 'LOCAL_QUORUM', read: 'LOCAL_ONE', serial: 'LOCAL_SERIAL' },
+      },
+    },
+  });
+});
+
+test.each([
+  ['a password in the file itself', { credentials: { username: 'u', password: 'p' } }, 'store.credentials'],
+  ['no password', { credentials: { username: 'u' } }, 'store.credentials'],
+  [
+    'two places of one password',
+    { credentials: { username: 'u', passwordFile: 'f', passwordEnv: 'E' } },
+    'store.credentials',
+  ],
+  ['a consistency that no quorum follows from', { consistency: { write: 'ONE' } }, 'store.consistency.write'],
+  ['a keyspace that is no name', { keyspace: 'a; DROP' }, 'store.keyspace'],
+  ['nodes on several ports', { contactPoints: ['a:1', 'b:2'] }, 'store.contactPoints'],
+])('a store in Cassandra with %s is refused where it stands', (_, change, path) => {
+  const result = parseRegionConfig({ ...base, store: { ...cassandra, ...change } });
+  expect(result).toMatchObject({ ok: false, problem: { code: 'INVALID_CONFIG' } });
+  if (!result.ok) expect(result.problem.issues?.map(issue => issue.path)).toContain(path);
 });

@@ -1,3 +1,4 @@
+import { MAX_CLUSTER_TABLES } from '@featuremesh/domain/limits';
 import { problem } from '@featuremesh/domain/problem';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import { z } from 'zod';
@@ -28,13 +29,62 @@ const name = z.string().min(1).max(100);
 const path = z.string().min(1).max(4_096);
 const publicKey = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'base64 of a raw 32-byte Ed25519 public key');
 
+/** One secret or name, given by file or environment; never in region.yaml itself. */
+const credentialsSchema = z
+  .strictObject({
+    username: name.exactOptional(),
+    usernameEnv: name.exactOptional(),
+    passwordFile: path.exactOptional(),
+    passwordEnv: name.exactOptional(),
+  })
+  .refine(given => (given.username === undefined) !== (given.usernameEnv === undefined), {
+    message: 'exactly one of `username` and `usernameEnv`',
+  })
+  .refine(given => (given.passwordFile === undefined) !== (given.passwordEnv === undefined), {
+    message: 'exactly one of `passwordFile` and `passwordEnv`',
+  });
+
+const cassandraSchema = z.strictObject({
+  type: z.literal('cassandra'),
+  /** Some nodes; the others are found. All nodes listen on one port. */
+  contactPoints: z
+    .array(z.string().regex(/^[^\s:]+(:\d{1,5})?$/, 'a contact point is host or host:port'))
+    .min(1)
+    .max(16)
+    .refine(points => new Set(points.map(point => point.split(':')[1] ?? '9042')).size === 1, {
+      message: 'all nodes of a cluster listen on the same port',
+    }),
+  localDataCentre: name,
+  /** Data centres of this region that answer while the local one does not, in this order. */
+  fallbackDataCentres: z.array(name).max(4).default([]),
+  keyspace: z.string().regex(/^[a-z][a-z0-9_]{0,47}$/, 'lower-case letters, digits and _, at most 48'),
+  /** Replicas per data centre, where the keyspace is made here; an existing keyspace is left as it is. */
+  replication: z.record(name, z.int().min(1).max(9)).exactOptional(),
+  consistency: z
+    .strictObject({
+      write: z.enum(['LOCAL_QUORUM', 'QUORUM', 'EACH_QUORUM']).default('LOCAL_QUORUM'),
+      read: z.enum(['LOCAL_ONE', 'LOCAL_QUORUM', 'QUORUM']).default('LOCAL_ONE'),
+      /** `SERIAL` where service processes of the region name different local data centres. */
+      serial: z.enum(['LOCAL_SERIAL', 'SERIAL']).default('LOCAL_SERIAL'),
+    })
+    .prefault({}),
+  maxTables: z.int().min(1).max(2_000).default(MAX_CLUSTER_TABLES),
+  credentials: credentialsSchema.exactOptional(),
+  tls: z
+    .strictObject({ ca: path, certificate: path.exactOptional(), key: path.exactOptional() })
+    .exactOptional(),
+});
+
+/** The online store on Cassandra, as region.yaml describes it. */
+export type CassandraStoreConfig = z.infer<typeof cassandraSchema>;
+
 const storeSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('lmdb'),
     /** Address space reserved for the online store; it grows into it. */
     mapSizeBytes: z.int().positive().exactOptional(),
   }),
-  z.looseObject({ type: z.literal('cassandra') }),
+  cassandraSchema,
 ]);
 
 const objectsSchema = z.discriminatedUnion('type', [
@@ -154,8 +204,6 @@ export function serviceAddress(config: RegionConfig, slot: number): ListenAddres
 
 function notYetSupported(config: RegionConfig): { path: string; message: string }[] {
   const issues: { path: string; message: string }[] = [];
-  if (config.store.type === 'cassandra')
-    issues.push({ path: 'store.type', message: '`cassandra` comes later; use `lmdb`' });
   if (config.objects.type === 's3')
     issues.push({ path: 'objects.type', message: '`s3` comes later; use `filesystem`' });
   if (config.auth.type === 'jwt')

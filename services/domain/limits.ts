@@ -48,6 +48,9 @@ export const MAX_STORE_TABLES = 512;
 /** Unacknowledged batches on one link: 2 × rate × RTT at 100 batches/s and 150 ms, with room (A5). */
 export const MAX_LINK_BATCHES_IN_FLIGHT = 64;
 
+/** Group tables of one Cassandra cluster unless configured: each keeps about 1 MB of heap on every node, whatever it holds. */
+export const MAX_CLUSTER_TABLES = 200;
+
 /** Rows of one OUT batch. */
 export const MAX_LINK_BATCH_ROWS = 512;
 

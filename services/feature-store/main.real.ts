@@ -1,113 +1,31 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
-import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
-import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
-import { systemRandom } from '@featuremesh/runtime/random';
-import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
-import { freePort } from '@featuremesh/testkit/broker/free-port';
+import {
+  type ServiceProcess as Service,
+  type ServiceAnswer,
+  ServiceProcesses,
+} from '@featuremesh/testkit/region/service-processes';
 import { definitions, group } from '@featuremesh/testkit/region/test-definitions';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-const READY_WITHIN_MS = 30_000;
-
-interface Service {
-  readonly url: string;
-  readonly child: ChildProcess;
-  readonly log: string[];
-}
-
-let folder: string;
 let broker: FeedBroker;
-let token: string;
+let region: ServiceProcesses;
 let services: Service[];
-let basePort: number;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fm service '));
   broker = await FeedBroker.start(await locateNatsServer(), 'without FEED');
-  basePort = await freePort();
-  token = await writeRegion();
-  services = [start(0), start(1)];
+  region = await ServiceProcesses.write(broker);
+  services = [region.start(0), region.start(1)];
 });
 
 afterAll(async () => {
-  for (const { child } of services) child.kill('SIGKILL');
+  await region.remove();
   await broker.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
-async function writeRegion(): Promise<string> {
-  const keys = join(folder, 'keys');
-  await mkdir(keys);
-  await chmod(keys, 0o700);
-  writePrivateKey(join(keys, 'signing.pem'), generateSigningKey().privateKeyPem);
-  await ensureNatsSecrets(join(keys, 'nats.json'), systemRandom);
-  const url = `http://127.0.0.1:${basePort}`;
-  await writeFile(
-    join(folder, 'region.yaml'),
-    `id: us-east-1
-jurisdiction: US
-cloud: test
-listen: {http: "127.0.0.1:${basePort}", gateway: "127.0.0.1:${await freePort()}", sync: "127.0.0.1:${await freePort()}"}
-publicUrl: ${url}
-publicGatewayUrl: ${url}
-services: 2
-nats: {url: "${broker.url}"}
-`,
-  );
-  return ensureInternalToken(join(keys, 'internal.token'), systemRandom);
-}
-
-function start(slot: number): Service {
-  const main = new URL('./main.ts', import.meta.url).pathname;
-  const args = [main, '--config', join(folder, 'region.yaml'), '--slot', String(slot)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const log: string[] = [];
-  child.stderr?.on('data', bytes => log.push(String(bytes)));
-  return { url: `http://127.0.0.1:${basePort + (slot === 0 ? 0 : 5 + slot)}`, child, log };
-}
-
-interface Answer {
-  readonly status: number;
-  /** What JSON.parse gives: the tests look into answers of every shape. */
-  readonly body: ReturnType<typeof JSON.parse>;
-}
-
-async function call(
-  service: Service,
-  method: string,
-  path: string,
-  sent?: unknown,
-  internal = false,
-): Promise<Answer> {
-  const answer = await fetch(`${service.url}${path}`, {
-    method,
-    headers: {
-      ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(internal ? { authorization: `Bearer ${token}` } : {}),
-    },
-    ...(sent === undefined ? {} : { body: JSON.stringify(sent) }),
-  });
-  const text = await answer.text();
-  return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text) : text };
-}
-
-async function until(service: Service, path: string, status: number): Promise<void> {
-  const untilMs = Date.now() + READY_WITHIN_MS;
-  for (;;) {
-    const answer = await call(service, 'GET', path).catch(() => undefined);
-    if (answer?.status === status) return;
-    if (Date.now() > untilMs)
-      throw new Error(
-        `${path} is ${answer?.status}: ${JSON.stringify(answer?.body)}\n${service.log.join('')}`,
-      );
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-}
+const call = (...args: Parameters<ServiceProcesses['call']>): Promise<ServiceAnswer> => region.call(...args);
+const until = (...args: Parameters<ServiceProcesses['until']>): Promise<ServiceAnswer> =>
+  region.until(...args);
 
 const pair = (): [Service, Service] => {
   const [one, two] = services;
@@ -197,7 +115,7 @@ test('a killed process comes back with everything; SIGTERM ends both cleanly', a
   const killed = new Promise(resolve => two.child.once('exit', resolve));
   two.child.kill('SIGKILL');
   await killed;
-  services[1] = start(1);
+  services[1] = region.start(1);
   const [, again] = pair();
   await until(again, '/health/ready', 200);
   const read = await call(again, 'POST', '/v1/online/read', {

@@ -14,6 +14,7 @@ import { systemRandom } from '@featuremesh/runtime/random';
 import { publicKeyOf, readPrivateKey } from '@featuremesh/runtime/signing';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { startTracing, type Tracing } from '@featuremesh/runtime/tracing';
+import { openCassandraStore } from './adapters/cassandra/open-cassandra-store.ts';
 import { JetStreamChangeLog } from './adapters/jetstream/jetstream-change-log.ts';
 import { LmdbOnlineStore } from './adapters/lmdb/lmdb-online-store.ts';
 import { LmdbRegistry } from './adapters/lmdb/lmdb-registry.ts';
@@ -25,6 +26,8 @@ import { INGEST_LIMITS } from './ingest/ingest-limits.ts';
 import { IngestService } from './ingest/ingest-service.ts';
 import { LagTracker } from './ingest/lag-tracker.ts';
 import { Projector } from './ingest/projector.ts';
+import type { OnlineStore, RowVisits } from './ports/online-store.ts';
+import type { StampBounds } from './ports/stamp-bounds.ts';
 import { type ObserverParts, observedLog } from './telemetry/observed-log.ts';
 import { observedStore } from './telemetry/observed-store.ts';
 import { setServiceGauges } from './telemetry/service-gauges.ts';
@@ -40,6 +43,9 @@ const DRAIN_TIMEOUT_MS = 8_000;
 
 const machine = { clock: systemClock, timer: systemTimer, random: systemRandom };
 
+/** The online store of either kind. Only one on this machine gives rows without waiting. */
+type RegionStore = OnlineStore & StampBounds & Partial<RowVisits>;
+
 /** All that the parts of the process share. */
 interface Process {
   readonly config: RegionConfig;
@@ -51,7 +57,7 @@ interface Process {
   readonly health: Health;
   readonly lifecycle: Lifecycle;
   readonly registry: LmdbRegistry;
-  readonly store: LmdbOnlineStore;
+  readonly store: RegionStore;
   /** Set once the log is there. */
   readonly late: { ingest: LateIngest; lag?: LagTracker; log?: JetStreamChangeLog; writes?: IngestService };
 }
@@ -75,9 +81,9 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   });
   lifecycle.onStop('tracing', () => tracing?.stop());
   const observer = { metrics, clock: systemClock, tracing };
-  const { registry, store: bareStore } = await openStorage(config, lifecycle);
-  const store = observedStore(bareStore, observer);
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
+  const registry = await openRegistry(config, lifecycle);
+  const store = observedStore(await openStore({ config, lifecycle, health, logger }), observer);
   const late = { ingest: new LateIngest() };
   const telemetry = { metrics, tracing, observer };
   const shared: Process = { config, slot, logger, ...telemetry, health, lifecycle, registry, store, late };
@@ -88,17 +94,12 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   logger.info({ slot }, 'region service runs');
 }
 
-async function openStorage(
-  config: RegionConfig,
-  lifecycle: Lifecycle,
-): Promise<{ registry: LmdbRegistry; store: LmdbOnlineStore }> {
+async function openRegistry(config: RegionConfig, lifecycle: Lifecycle): Promise<LmdbRegistry> {
   const paths = servicePaths(config);
   for (const path of Object.values(paths)) await mkdir(path, { recursive: true });
   const roster = rosterOf(config, publicKeyOf(readPrivateKey(config.keys.signing)));
   const registry = LmdbRegistry.open({ path: paths.registry, roster, ...machine });
   lifecycle.onStop('registry', () => registry.close());
-  const store = LmdbOnlineStore.open({ path: paths.online, maxTables: MAX_STORE_TABLES });
-  lifecycle.onStop('online store', () => store.close());
   // What peers are told of this region; nothing is written where it is as before.
   const home = config.id;
   await registry.commit({
@@ -106,7 +107,31 @@ async function openStorage(
     actor: 'region service',
     what: 'announce the region as configured',
   });
-  return { registry, store };
+  return registry;
+}
+
+async function openStore({
+  config,
+  lifecycle,
+  health,
+  logger,
+}: Pick<Process, 'config' | 'lifecycle' | 'health' | 'logger'>): Promise<RegionStore> {
+  if (config.store.type === 'lmdb') {
+    const { online } = servicePaths(config);
+    const store = LmdbOnlineStore.open({ path: online, maxTables: MAX_STORE_TABLES });
+    lifecycle.onStop('online store', () => store.close());
+    return store;
+  }
+  health.notReady('store', 'starting');
+  const store = await openCassandraStore(config.store, process.env, { ...machine, logger });
+  lifecycle.onStop('online store', () => store.close());
+  const judge = systemTimer.every(HEALTH_EVERY_MS, () => {
+    const failure = store.failure();
+    if (failure === undefined) health.ready('store');
+    else health.notReady('store', failure);
+  });
+  lifecycle.onStop('store health', () => judge.stop());
+  return store;
 }
 
 async function createApp(shared: Process): Promise<RegionApp> {

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { parseRegionConfig, type RegionConfig } from '@featuremesh/contracts/region-config';
+import {
+  type CassandraStoreConfig,
+  parseRegionConfig,
+  type RegionConfig,
+} from '@featuremesh/contracts/region-config';
 import { type Issue, ProblemError, problem } from '@featuremesh/domain/problem';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 
@@ -58,10 +62,11 @@ function index(part: string): string | number {
 
 function absolute(config: RegionConfig, folder: string): RegionConfig {
   const from = (path: string): string => resolve(folder, path);
-  const { objects, tls, keys } = config;
+  const { objects, tls, keys, store } = config;
   return {
     ...config,
     dataDir: from(config.dataDir),
+    store: store.type === 'cassandra' ? absoluteStore(store, from) : store,
     objects:
       objects.type === 'filesystem' && objects.path !== undefined
         ? { ...objects, path: from(objects.path) }
@@ -73,5 +78,25 @@ function absolute(config: RegionConfig, folder: string): RegionConfig {
       natsSecrets: from(keys.natsSecrets),
     },
     ...(tls === undefined ? {} : { tls: { certificate: from(tls.certificate), key: from(tls.key) } }),
+  };
+}
+
+function absoluteStore(store: CassandraStoreConfig, from: (path: string) => string): CassandraStoreConfig {
+  const { credentials, tls } = store;
+  const { passwordFile } = credentials ?? {};
+  return {
+    ...store,
+    ...(credentials === undefined || passwordFile === undefined
+      ? {}
+      : { credentials: { ...credentials, passwordFile: from(passwordFile) } }),
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            ca: from(tls.ca),
+            ...(tls.certificate === undefined ? {} : { certificate: from(tls.certificate) }),
+            ...(tls.key === undefined ? {} : { key: from(tls.key) }),
+          },
+        }),
   };
 }

@@ -242,7 +242,11 @@ export class TicketReader {
       onlyOrigin: placement.rows === 'origin' ? state.region : undefined,
     });
     if (store.visit !== undefined) store.visit(table, keys, row => columns.add(row));
-    else for (const row of await store.read(table, keys)) columns.add(row);
+    else {
+      // Who names a write sees it: a store that answers a moment behind must not (V6).
+      const settled = ticket.after !== undefined;
+      for (const row of await store.read(table, keys, { settled })) columns.add(row);
+    }
     return {
       ...this.#head(ticket, group),
       names: ticket.f,

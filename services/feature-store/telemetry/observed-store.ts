@@ -34,7 +34,8 @@ function traced(
         { 'featuremesh.group': step.table.groupId, 'featuremesh.rows': step.rows.length },
         () => apply(step),
       ),
-    read: (table, keys) => tracing.inside('store.read', reading(table, keys), () => store.read(table, keys)),
+    read: (table, keys, options) =>
+      tracing.inside('store.read', reading(table, keys), () => store.read(table, keys, options)),
     ...(visit === undefined
       ? {}
       : {

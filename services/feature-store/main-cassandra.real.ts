@@ -1,0 +1,115 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sharedCluster } from '@featuremesh/infra/cassandra/testing/shared-cluster';
+import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
+import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
+import { type ServiceProcess, ServiceProcesses } from '@featuremesh/testkit/region/service-processes';
+import { definitions, group } from '@featuremesh/testkit/region/test-definitions';
+import type { Client } from 'cassandra-driver';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testClient } from './adapters/cassandra/testing/test-store.ts';
+
+const KEYSPACE = 'region_us_east_1';
+
+let broker: FeedBroker;
+let region: ServiceProcesses;
+let client: Client;
+let services: [ServiceProcess, ServiceProcess];
+
+beforeAll(async () => {
+  const cluster = await sharedCluster();
+  client = await testClient(cluster);
+  broker = await FeedBroker.start(await locateNatsServer());
+  region = await ServiceProcesses.write(
+    broker,
+    `store:
+  type: cassandra
+  contactPoints: ["${cluster.nodes[0]?.address}:${cluster.plan.cqlPort}"]
+  localDataCentre: dc1
+  keyspace: ${KEYSPACE}
+  credentials: {username: featuremesh, passwordFile: keys/cassandra.password}
+  tls: {ca: "${cluster.certificatePath}"}
+`,
+  );
+  await writeFile(join(region.folder, 'keys', 'cassandra.password'), 'right\n');
+});
+
+afterAll(async () => {
+  await region.remove();
+  await broker.stop();
+  for (const statement of [`DROP KEYSPACE IF EXISTS ${KEYSPACE}`, 'DROP ROLE IF EXISTS featuremesh'])
+    await client.execute(statement, [], { prepare: false });
+  await client.shutdown();
+});
+
+const define = (statement: string): Promise<unknown> => client.execute(statement, [], { prepare: false });
+
+async function storeBecomes(service: ServiceProcess, reason: RegExp): Promise<void> {
+  await expect
+    .poll(
+      async () => JSON.stringify((await region.call(service, 'GET', '/health/ready')).body.components.store),
+      {
+        timeout: 30_000,
+      },
+    )
+    .toMatch(reason);
+}
+
+test('readiness says what is wrong with Cassandra, step by step, and is green once it is mended, without a restart', async () => {
+  const service = region.start(0);
+  await region.until(service, '/health/live', 200);
+  await storeBecomes(service, /refuses the credentials/);
+  await define("CREATE ROLE featuremesh WITH PASSWORD = 'right' AND LOGIN = true");
+  await storeBecomes(service, /lacks a permission.*CREATE/);
+  expect((await region.call(service, 'GET', '/health/ready')).status).toBe(503);
+  await define('GRANT CREATE ON ALL KEYSPACES TO featuremesh');
+  await define('GRANT SELECT ON ALL KEYSPACES TO featuremesh');
+  await define('GRANT MODIFY ON ALL KEYSPACES TO featuremesh');
+  await define('GRANT DROP ON ALL KEYSPACES TO featuremesh');
+  await region.until(service, '/health/ready', 200);
+  services = [service, region.start(1)];
+  await region.until(services[1], '/health/ready', 200);
+  expect(service.log.join('')).not.toContain('right');
+});
+
+test('two service processes on one cluster write and read each other’s rows', async () => {
+  const [one, two] = services;
+  const applying = region.call(one, 'POST', '/v1/admin/definitions', {
+    definitions: definitions([group('delays')]),
+  });
+  const seen = await region.call(two, 'GET', '/internal/v1/mesh-state?after=1&waitMs=5000', undefined, true);
+  await region.call(one, 'POST', '/internal/v1/enforced', { revision: seen.body.revision, hash: 'h' }, true);
+  expect((await applying).body.perRegion).toEqual([{ region: 'us-east-1', outcome: 'applied' }]);
+
+  for (const [writer, reader] of [
+    [one, two],
+    [two, one],
+  ] as const) {
+    const airport = writer === one ? 'A' : 'B';
+    const rows = [{ key: { airport }, eventTime: new Date().toISOString(), features: { mean: 4 } }];
+    const write = await region.call(writer, 'POST', '/v1/groups/delays/rows', { rows });
+    expect(write.body).toMatchObject({ accepted: 1, online: 'APPLIED' });
+    const read = await region.call(reader, 'POST', '/v1/online/read', {
+      features: ['delays:mean'],
+      keys: { airport },
+      consistency: { after: write.body.position },
+    });
+    expect(read.body.results[0]).toMatchObject({ columns: [[4]], statuses: ['PRESENT'] });
+  }
+});
+
+test('a dropped column of the product’s own tables is named as drift', async () => {
+  const [one] = services;
+  await define(`ALTER TABLE ${KEYSPACE}.fm_idempotency DROP answer`);
+  await storeBecomes(one, /drifted: column fm_idempotency\.answer is missing, and should be text/);
+  await define(`ALTER TABLE ${KEYSPACE}.fm_idempotency ADD answer text`);
+  await region.until(one, '/health/ready', 200);
+});
+
+test('SIGTERM ends the services cleanly', async () => {
+  for (const { child, log } of services) {
+    const ended = new Promise(resolve => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    expect(await ended, log.join('')).toBe(0);
+  }
+});

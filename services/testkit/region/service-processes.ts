@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
+import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
+import { systemRandom } from '@featuremesh/runtime/random';
+import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
+import type { FeedBroker } from '../broker/feed-broker.ts';
+import { freePort } from '../broker/free-port.ts';
+
+const READY_WITHIN_MS = 30_000;
+const MAIN = fileURLToPath(new URL('../../feature-store/main.ts', import.meta.url));
+
+/** One service process of a region under test, with what it logged so far. */
+export interface ServiceProcess {
+  readonly url: string;
+  readonly child: ChildProcess;
+  readonly log: string[];
+}
+
+/** What a service answered. */
+export interface ServiceAnswer {
+  readonly status: number;
+  /** What JSON.parse gives: tests look into answers of every shape. */
+  readonly body: ReturnType<typeof JSON.parse>;
+}
+
+/** A region whose services run as they do in production, without supervisor, sync agent and gateway: the test plays those. */
+export class ServiceProcesses {
+  readonly folder: string;
+  readonly #basePort: number;
+  readonly #token: string;
+  readonly #running: ServiceProcess[] = [];
+
+  private constructor(folder: string, basePort: number, token: string) {
+    this.folder = folder;
+    this.#basePort = basePort;
+    this.#token = token;
+  }
+
+  /** Writes region.yaml and keys of `us-east-1` with two services; `more`: further lines of region.yaml. */
+  static async write(broker: FeedBroker, more = ''): Promise<ServiceProcesses> {
+    const folder = await mkdtemp(join(tmpdir(), 'fm service '));
+    const basePort = await freePort();
+    const keys = join(folder, 'keys');
+    await mkdir(keys);
+    await chmod(keys, 0o700);
+    writePrivateKey(join(keys, 'signing.pem'), generateSigningKey().privateKeyPem);
+    await ensureNatsSecrets(join(keys, 'nats.json'), systemRandom);
+    const url = `http://127.0.0.1:${basePort}`;
+    await writeFile(
+      join(folder, 'region.yaml'),
+      `id: us-east-1
+jurisdiction: US
+cloud: test
+listen: {http: "127.0.0.1:${basePort}", gateway: "127.0.0.1:${await freePort()}", sync: "127.0.0.1:${await freePort()}"}
+publicUrl: ${url}
+publicGatewayUrl: ${url}
+services: 2
+nats: {url: "${broker.url}"}
+${more}`,
+    );
+    const token = ensureInternalToken(join(keys, 'internal.token'), systemRandom);
+    return new ServiceProcesses(folder, basePort, token);
+  }
+
+  /** Starts the process of a slot; resolves at once. */
+  start(slot: number): ServiceProcess {
+    const args = [MAIN, '--config', join(this.folder, 'region.yaml'), '--slot', String(slot)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const log: string[] = [];
+    child.stderr?.on('data', bytes => log.push(String(bytes)));
+    const url = `http://127.0.0.1:${this.#basePort + (slot === 0 ? 0 : 5 + slot)}`;
+    const service = { url, child, log };
+    this.#running.push(service);
+    return service;
+  }
+
+  /** Kills what runs and removes the folder. */
+  async remove(): Promise<void> {
+    for (const { child } of this.#running) child.kill('SIGKILL');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** One HTTP call; `internal` shows the region's token. */
+  async call(
+    service: ServiceProcess,
+    method: string,
+    path: string,
+    sent?: unknown,
+    internal = false,
+  ): Promise<ServiceAnswer> {
+    const answer = await fetch(`${service.url}${path}`, {
+      method,
+      headers: {
+        ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(internal ? { authorization: `Bearer ${this.#token}` } : {}),
+      },
+      ...(sent === undefined ? {} : { body: JSON.stringify(sent) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text) : text };
+  }
+
+  /** Waits until a path answers with a status; fails with what it answers and what the process logged. */
+  async until(service: ServiceProcess, path: string, status: number): Promise<ServiceAnswer> {
+    const untilMs = Date.now() + READY_WITHIN_MS;
+    for (;;) {
+      const answer = await this.call(service, 'GET', path).catch(() => undefined);
+      if (answer?.status === status) return answer;
+      if (Date.now() > untilMs)
+        throw new Error(
+          `${path} is ${answer?.status}: ${JSON.stringify(answer?.body)}\n${service.log.join('')}`,
+        );
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+  }
+}
