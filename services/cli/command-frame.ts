@@ -6,6 +6,7 @@ import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { Command } from 'commander';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
+import { fileProblem } from './file-problem.ts';
 import { nextStep } from './next-step.ts';
 import { Output } from './output.ts';
 
@@ -56,9 +57,10 @@ export function runs(
     try {
       world.exit(await work({ world, output, options, args: command.processedArgs as readonly unknown[] }));
     } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
-      showProblem(output, error.problem);
-      world.exit(exitCodeOf(error.problem.code));
+      const what = error instanceof ProblemError ? error.problem : fileProblem(error);
+      if (what === undefined) throw error;
+      showProblem(output, what);
+      world.exit(exitCodeOf(what.code));
     }
   });
 }
@@ -80,7 +82,7 @@ function showProblem(output: Output, what: Problem): void {
   }
   output.error(`${what.code}: ${what.detail}`);
   for (const issue of what.issues ?? []) output.error(`  ${issue.path}: ${issue.message}`);
-  for (const [name, value] of Object.entries(what.extra ?? {}))
+  for (const [name, value] of Object.entries(what.extra ?? {}).filter(([, value]) => value !== null))
     output.error(`  ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
   if (next !== undefined) output.error(`  Next: ${next}`);
 }

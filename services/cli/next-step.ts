@@ -26,6 +26,23 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   INVALID_INVITATION: 'ask for a new one: `fmesh region invite --config … --for THIS-REGION --out …`',
   INVALID_CONFIG: 'correct region.yaml; `fmesh doctor --config …` checks it',
   IDEMPOTENCY_KEY_REUSED: 'use another key for another body',
+  SERVICE_AND_FEATURES: 'give --service or --features, not both',
+  UNEQUAL_LENGTHS: 'give each --key as many values as the others, or one value for all rows',
+  MISSING_KEY: 'see the keys with `fmesh describe GROUP`; a service names them as its `keys` say',
+  UNKNOWN_KEY: 'see the keys with `fmesh describe GROUP`',
+  INVALID_VALUE: 'see the types with `fmesh describe GROUP`',
+  REQUIRED_FEATURE: 'see which features are required with `fmesh describe GROUP`',
+  INT64_PRECISION: 'write the number as a text: "9007199254740993"',
+  NON_FINITE: 'leave the feature out where it is nullable, or write with --non-finite null',
+  DUPLICATE_ROW: 'the first of the equal rows was taken; give the others another event time if they differ',
+  UNKNOWN_REGION: 'see which regions may hold the rows: `fmesh policy explain GROUP`',
+  MALFORMED_JSON: 'correct the file; rows go as {"rows": […]}, lines of rows with `fmesh import`',
+  MALFORMED_ROW:
+    'correct the lines named above and import the file again: what was accepted is not applied twice',
+  BODY_TOO_LARGE: 'send larger files in lines (NDJSON) with `fmesh import`',
+  TOO_MANY_ROWS: 'ask for fewer rows at once',
+  NOT_FOUND: 'see what there is with `fmesh list`, `fmesh policy list` or `fmesh op list`',
+  FORBIDDEN: 'let another officer do it: who proposed a policy may not approve it',
   EVENT_TIME_IN_FUTURE: 'compare the clocks (`fmesh doctor`) or correct eventTime',
 };
 

@@ -33,6 +33,8 @@ export function buildProgram(world: CliWorld): Command {
   const program = new Command('fmesh')
     .description('featuremesh: autonomous feature stores in several regions, joined into one mesh')
     .version('0.1.0')
+    // Else `--version` of a command (`policy approve NAME --version 2`) would be taken for this one, with exit status 0.
+    .enablePositionalOptions()
     .showHelpAfterError('(fmesh COMMAND --help shows examples)')
     .showSuggestionAfterError()
     .configureOutput({

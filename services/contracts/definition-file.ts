@@ -69,8 +69,10 @@ function definitionProblem(issues: readonly Issue[]): Problem {
       : others.every(issue => issue.code === 'DEFINITION_CYCLE')
         ? 'DEFINITION_CYCLE'
         : 'INVALID_DEFINITION';
-  const places = issues.length === 1 ? 'one place' : `${issues.length} places`;
-  const detail = code === 'NOT_YET_SUPPORTED' ? `${places} need what comes later` : `${places} are not valid`;
+  const one = issues.length === 1;
+  const places = one ? 'one place' : `${issues.length} places`;
+  const later = one ? 'needs what comes later' : 'need what comes later';
+  const detail = `${places} ${code === 'NOT_YET_SUPPORTED' ? later : one ? 'is not valid' : 'are not valid'}`;
   return problem(code, `In the definition files, ${detail}`, { issues });
 }
 

@@ -36,11 +36,14 @@ export function parsePolicyFiles(files: readonly SourceFile[]): Result<readonly 
   }
   if (issues.length === 0) return ok(policies.filter(policy => policy !== undefined));
   const later = issues.every(({ code }) => code === 'NOT_YET_SUPPORTED');
-  const where = issues.length === 1 ? 'one place' : `${issues.length} places`;
+  const one = issues.length === 1;
+  const where = one ? 'one place' : `${issues.length} places`;
+  const wrong = one ? 'is not valid' : 'are not valid';
+  const lacks = one ? 'needs what comes later' : 'need what comes later';
   return fail(
     problem(
       later ? 'NOT_YET_SUPPORTED' : 'INVALID_POLICY',
-      `In the policy files, ${where} ${later ? 'need what comes later' : 'are not valid'}`,
+      `In the policy files, ${where} ${later ? lacks : wrong}`,
       { issues: inFileOrder(issues, files) },
     ),
   );

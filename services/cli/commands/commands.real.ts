@@ -133,7 +133,7 @@ test(
       join(root, 'rows.ndjson'),
       `${Array.from({ length: ROWS }, (_, number) => line(number)).join('\n')}\n`,
     );
-    const rejected = [{ row: BAD_LINE, code: 'MALFORMED_ROW' }];
+    const rejected = [{ row: BAD_LINE, line: BAD_LINE + 1, code: 'MALFORMED_ROW' }];
     const first = await at('import', 'airport_weather', 'rows.ndjson', '--json');
     expect(first.code).toBe(EXIT.partly);
     expect(JSON.parse(first.out)).toMatchObject({

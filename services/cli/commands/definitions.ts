@@ -4,7 +4,7 @@ import {
   parseDefinitionFiles,
 } from '@featuremesh/contracts/definition-file';
 import { parsePolicyFiles } from '@featuremesh/contracts/policy-file';
-import { NOTHING_KNOWN } from '@featuremesh/domain/definition-rules';
+import { type DefinitionSet, NOTHING_KNOWN } from '@featuremesh/domain/definition-rules';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { isRegionId, type RegionId } from '@featuremesh/domain/region-id';
 import type { Command } from 'commander';
@@ -56,6 +56,7 @@ export function registerDefinitions(program: Command, world: CliWorld): void {
 function runValidate(run: CommandRun): Promise<ExitCode> {
   const parsed = parseFiles(run);
   const set = unwrap(checkDefinitions(parsed, NOTHING_KNOWN));
+  refuseNothing(set);
   const policyPath = textOption(run, 'policies');
   const policies =
     policyPath === undefined ? [] : unwrap(parsePolicyFiles(readYamlFiles([policyPath], run.world.cwd)));
@@ -73,9 +74,15 @@ function runValidate(run: CommandRun): Promise<ExitCode> {
   return Promise.resolve(EXIT.done);
 }
 
+/** An empty or misnamed file would otherwise pass for one that was checked. */
+function refuseNothing({ entities, groups, services }: DefinitionSet): void {
+  if (entities.length + groups.length + services.length > 0) return;
+  throw new ProblemError(problem('INVALID_REQUEST', 'the files define nothing'));
+}
+
 async function send(run: CommandRun, dryRun: boolean): Promise<ExitCode> {
   const parsed = parseFiles(run);
-  unwrap(checkDefinitions(parsed, NOTHING_KNOWN));
+  refuseNothing(unwrap(checkDefinitions(parsed, NOTHING_KNOWN)));
   const forced = textOption(run, 'region');
   const first = parsed.set.groups[0]?.homeRegion ?? parsed.set.services[0]?.homeRegion ?? homeOption(run);
   const fallbackHome = first ?? fallback(run);

@@ -7,14 +7,14 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { type CliWorld, type CommandRun, runs, textOption, withRegionOptions } from '../command-frame.ts';
-import { EXIT, type ExitCode } from '../exit-code.ts';
+import type { ExitCode } from '../exit-code.ts';
 import type { JsonClient } from '../http/json-client.ts';
 import { columnMapping } from '../import/column-mapping.ts';
 import { ndjsonLines, type RowLine } from '../import/row-lines.ts';
 import { table } from '../output.ts';
 import { regionClient } from '../target/region-target.ts';
 import { splitOnCommas } from './keys-option.ts';
-import { postRows } from './write.ts';
+import { exitOfWrite, postRows, rejectionSteps, writeQuery } from './write.ts';
 
 /** Rows of one request: sixteen chunks of the log, so that a lost answer costs little to send again. */
 const REQUEST_ROWS = 16 * MAX_CHUNK_ROWS;
@@ -31,7 +31,7 @@ interface Totals {
   accepted: number;
   duplicates: number;
   rejectedTotal: number;
-  readonly rejected: { row: number; code: string; message: string }[];
+  readonly rejected: { row: number; line: number; code: string; message: string }[];
   position: string | null;
 }
 
@@ -50,6 +50,7 @@ export function registerImport(program: Command, world: CliWorld): void {
       '--id <text>',
       'name of this import: a second run with the same one within 24 hours repeats nothing',
     )
+    .option('--non-finite <how>', 'NaN and infinities: refuse (default) or null')
     .addHelpText(
       'after',
       `
@@ -94,7 +95,7 @@ async function runImport(run: CommandRun): Promise<ExitCode> {
   run.output.result({ group, region: target.id ?? target.url, importId, ...totals }, () =>
     draw(group, totals),
   );
-  return totals.rejectedTotal === 0 ? EXIT.done : totals.accepted > 0 ? EXIT.partly : EXIT.invalid;
+  return exitOfWrite(totals);
 }
 
 async function sendBatch(
@@ -105,11 +106,18 @@ async function sendBatch(
   const ndjson = `${work.batch.map(line => line.line).join('\n')}\n`;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const answer = await postRows(client, work.group, { ndjson }, { idempotencyKey: work.key });
+      const answer = await postRows(
+        client,
+        work.group,
+        { ndjson },
+        { idempotencyKey: work.key, query: writeQuery(run) },
+      );
       const { totals } = work;
       for (const one of answer.rejected) {
+        const line = work.batch[one.index]?.number ?? 0;
+        const { index, code, message } = one;
         if (totals.rejected.length < MAX_REPORTED)
-          totals.rejected.push({ row: totals.rows + one.index, code: one.code, message: one.message });
+          totals.rejected.push({ row: totals.rows + index, line, code, message });
       }
       totals.rows += work.batch.length;
       totals.accepted += answer.accepted;
@@ -192,7 +200,9 @@ function derivedId(run: CommandRun, what: { group: string; file: string; region:
     path,
     stats?.size,
     stats?.mtimeMs ?? run.world.random.base32(16),
-    ...['keysFrom', 'eventTimeFrom', 'createdTimeFrom', 'featuresFrom'].map(name => textOption(run, name)),
+    ...['keysFrom', 'eventTimeFrom', 'createdTimeFrom', 'featuresFrom', 'nonFinite'].map(name =>
+      textOption(run, name),
+    ),
   ];
   return `import-${createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 24)}`;
 }
@@ -225,7 +235,7 @@ function draw(group: string, totals: Totals): string {
   if (totals.rejectedTotal === 0) return head;
   const shown = totals.rejected.slice(0, MAX_SHOWN);
   return `${head}\n${table(
-    ['row', 'code', 'why'],
-    shown.map(one => [one.row, one.code, one.message]),
-  )}`;
+    ['line', 'code', 'why'],
+    shown.map(one => [one.line, one.code, one.message]),
+  )}${rejectionSteps(totals.rejected)}`;
 }

@@ -56,17 +56,14 @@ export function registerPolicy(program: Command, world: CliWorld): void {
       'after',
       `${SIGNING_HELP}\nExample:\n  fmesh policy propose policies/delays.yaml --officer owner --key .featuremesh/officers/owner.pem`,
     );
-  runs(world, propose, run =>
-    eachPolicy(run, async (client, { document }) => {
-      const { policy: item, plan } = await proposePolicy(
-        client,
-        document,
-        signer(run),
-        run.world.clock.nowMs(),
-      );
+  runs(world, propose, run => {
+    const by = signer(run);
+    return eachPolicy(run, async (client, { document }) => {
+      const nowMs = run.world.clock.nowMs();
+      const { policy: item, plan } = await proposePolicy(client, document, by, nowMs);
       return { name: document.name, plan, item };
-    }),
-  );
+    });
+  });
   const approve = withSigner(withRegionOptions(policy.command('approve <name>')))
     .description('sign and approve a proposed policy')
     .option('--version <n>', 'the version (default: the newest that is proposed)')
@@ -112,10 +109,14 @@ function withSigner(command: Command): Command {
 }
 
 function signer(run: CommandRun): Signer {
-  return {
-    officer: textOption(run, 'officer') ?? '',
-    privateKeyPem: readPrivateKey(requiredPath(run, 'key')),
-  };
+  const path = requiredPath(run, 'key');
+  try {
+    return { officer: textOption(run, 'officer') ?? '', privateKeyPem: readPrivateKey(path) };
+  } catch (error) {
+    // The loader speaks of a configuration; here a person named the file.
+    if (!(error instanceof ProblemError)) throw error;
+    throw new ProblemError(problem('INVALID_REQUEST', `--key: ${error.problem.detail}`), { cause: error });
+  }
 }
 
 async function eachPolicy(
@@ -126,6 +127,10 @@ async function eachPolicy(
   ) => Promise<{ name: string; plan: PolicyPlan; item?: PolicyListItem }>,
 ): Promise<ExitCode> {
   const policies = unwrap(parsePolicyFiles(readYamlFiles(run.args[0] as string[], run.world.cwd)));
+  if (policies.length === 0)
+    throw new ProblemError(
+      problem('INVALID_REQUEST', `no policy is written in ${(run.args[0] as string[]).join(', ')}`),
+    );
   const results: { name: string; plan: PolicyPlan; item?: PolicyListItem }[] = [];
   for (const policy of policies) {
     const { client } = regionClient(run, policy.document.home);
@@ -146,6 +151,7 @@ async function eachPolicy(
 }
 
 async function runApprove(run: CommandRun): Promise<ExitCode> {
+  const by = signer(run);
   const { client } = regionClient(run);
   try {
     const item = wanted(await listPolicies(client), String(run.args[0]), textOption(run, 'version'));
@@ -153,7 +159,7 @@ async function runApprove(run: CommandRun): Promise<ExitCode> {
     const home = regionClient(run, textOption(run, 'region') === undefined ? document.home : undefined);
     try {
       const which = { home: document.home, name: document.name, version: document.version, hash };
-      const answer = await approvePolicy(home.client, which, signer(run), run.world.clock.nowMs());
+      const answer = await approvePolicy(home.client, which, by, run.world.clock.nowMs());
       run.output.result(answer, () => drawPlan(document.name, answer.plan, answer.policy));
     } finally {
       await home.client.close();

@@ -1,3 +1,5 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { isRegionId } from '@featuremesh/domain/region-id';
 import type { Command } from 'commander';
 import {
   type CliWorld,
@@ -44,6 +46,7 @@ A running region takes the new peer over by itself.`;
 async function runInvite(run: CommandRun): Promise<ExitCode> {
   const outPath = requiredPath(run, 'out');
   const forRegion = textOption(run, 'for') ?? '';
+  if (!isRegionId(forRegion)) throw new ProblemError(problem('INVALID_REQUEST', '--for is no region id'));
   const own = await inviteRegion({ configPath: requiredPath(run, 'config'), forRegion, outPath }, run.world);
   const print = fingerprint(own.publicKey);
   run.output.result({ region: own.id, for: forRegion, file: outPath, fingerprint: print }, () =>

@@ -3,11 +3,13 @@ import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { WriteAnswer } from '@featuremesh/contracts/http-rows';
 import { writeAnswerSchema } from '@featuremesh/contracts/http-rows';
+import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Command } from 'commander';
 import { type CliWorld, type CommandRun, runs, textOption, withRegionOptions } from '../command-frame.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { JsonClient, RequestBody } from '../http/json-client.ts';
+import { nextStep } from '../next-step.ts';
 import { table } from '../output.ts';
 import { regionClient } from '../target/region-target.ts';
 import { gather, parseKeys } from './keys-option.ts';
@@ -30,6 +32,7 @@ export function registerWrite(program: Command, world: CliWorld): void {
     .option('--file <file>', 'JSON `{"rows": […]}` or an array of rows; `-` reads standard input')
     .option('--idempotency-key <key>', 'makes a retry safe for 24 hours')
     .option('--atomic', 'reject all rows where one is rejected (at most 512)')
+    .option('--non-finite <how>', 'NaN and infinities: refuse (default) or null')
     .addHelpText(
       'after',
       `
@@ -54,12 +57,12 @@ async function write(run: CommandRun): Promise<ExitCode> {
       group,
       { json: { rows } },
       {
-        query: run.options['atomic'] === true ? '?onReject=fail' : '',
+        query: writeQuery(run),
         ...(key === undefined ? {} : { idempotencyKey: key }),
       },
     );
     run.output.result(answer, () => drawWriteAnswer(answer));
-    return answer.rejectedTotal === 0 ? EXIT.done : answer.accepted > 0 ? EXIT.partly : EXIT.invalid;
+    return exitOfWrite(answer);
   } finally {
     await client.close();
   }
@@ -82,6 +85,41 @@ export async function postRows(
   throw client.problemOf(422, value);
 }
 
+/** Exit status of a write: partly done where some rows are in the region, by this request or an earlier one of the same key. */
+export function exitOfWrite(
+  answer: Pick<WriteAnswer, 'accepted' | 'duplicates' | 'rejectedTotal'>,
+): ExitCode {
+  if (answer.rejectedTotal === 0) return EXIT.done;
+  return answer.accepted + answer.duplicates > 0 ? EXIT.partly : EXIT.invalid;
+}
+
+/** What to do about rejected rows, one line for each code that has an answer. */
+export function rejectionSteps(rejected: readonly { readonly code: string }[]): string {
+  const codes = [...new Set(rejected.map(({ code }) => code))];
+  return codes
+    .flatMap(code => {
+      const step = isErrorCode(code) ? nextStep(code) : undefined;
+      return step === undefined ? [] : [`\n  Next (${code}): ${step}`];
+    })
+    .join('');
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
+/** The query of a write by its options. */
+export function writeQuery(run: CommandRun): string {
+  const nonFinite = textOption(run, 'nonFinite');
+  if (nonFinite !== undefined && nonFinite !== 'null' && nonFinite !== 'refuse')
+    throw new ProblemError(problem('INVALID_REQUEST', '--non-finite is null or refuse'));
+  const query = new URLSearchParams({
+    ...(run.options['atomic'] === true ? { onReject: 'fail' } : {}),
+    ...(nonFinite === undefined ? {} : { nonFinite }),
+  });
+  return query.size === 0 ? '' : `?${query}`;
+}
+
 /** A write's answer for a person. */
 function drawWriteAnswer(answer: WriteAnswer): string {
   const head = `accepted ${answer.accepted}, duplicates ${answer.duplicates}, rejected ${answer.rejectedTotal}; online ${answer.online}`;
@@ -93,7 +131,7 @@ function drawWriteAnswer(answer: WriteAnswer): string {
   return `${head}${position}\n${table(
     ['row', 'code', 'why'],
     shown.map(one => [one.index, one.code, one.message]),
-  )}${more}`;
+  )}${more}${rejectionSteps(answer.rejected)}`;
 }
 
 async function rowsOf(run: CommandRun): Promise<unknown> {

@@ -93,7 +93,8 @@ export class JsonClient {
       });
       return { statusCode: answer.statusCode, text: await answer.body.text() };
     } catch (error) {
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      const reason = typeof code === 'string' ? code : 'what listens there does not speak HTTP';
       throw new ProblemError(problem('REGION_UNAVAILABLE', `${this.url} does not answer (${reason})`), {
         cause: error,
       });

@@ -39,12 +39,22 @@ test('half a mapping is refused, none means rows as they are', async () => {
   expect(lines).toEqual(['{"a":1}', 'not json']);
 });
 
-test('a line that cannot be mapped is named by its number', async () => {
-  const mapping = columnMapping({ ...none, keyColumns: ['k'], eventTimeColumn: 't' });
-  const read = async (): Promise<void> => {
-    for await (const _line of ndjsonLines(Readable.from(['{"k":1,"t":""}\n[1]\n']), mapping));
-  };
-  await expect(read()).rejects.toThrow(/MALFORMED_ROW: line 2/);
+test('a line that cannot be mapped is passed on for the region to name, and the lines after it are mapped', async () => {
+  const texts = ['{"k":1,"t":"x"}', '{nonsense', '', '[1]', '{"k":2,"t":"y"}'].map(text => `${text}\n`);
+  const mapping = columnMapping({
+    keyColumns: ['k'],
+    eventTimeColumn: 't',
+    createdTimeColumn: undefined,
+    featureColumns: [],
+  });
+  const lines: (readonly [number, string])[] = [];
+  for await (const { number, line } of ndjsonLines(Readable.from(texts), mapping)) lines.push([number, line]);
+  expect(lines).toEqual([
+    [1, '{"key":{"k":1},"eventTime":"x","features":{}}'],
+    [2, '{nonsense'],
+    [4, '[1]'],
+    [5, '{"key":{"k":2},"eventTime":"y","features":{}}'],
+  ]);
 });
 
 test('keys are written name=value; commas separate rows, an escaped comma does not', () => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseRegionConfig } from '@featuremesh/contracts/region-config';
 import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { isRegionId } from '@featuremesh/domain/region-id';
@@ -8,6 +9,7 @@ import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
 import type { Random } from '@featuremesh/runtime/random';
 import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
+import { parse } from 'yaml';
 import { writeFileAtomic } from './atomic-file.ts';
 import { createLinkKey } from './link-key.ts';
 
@@ -41,6 +43,9 @@ export async function scaffoldRegion(plan: RegionPlan, random: Random): Promise<
   if (!isRegionId(plan.id)) {
     throw new ProblemError(problem('INVALID_REQUEST', 'a region id is 1 to 24 of a-z, 0-9 and -'));
   }
+  const text = regionYaml(plan);
+  const parsed = parseRegionConfig(parse(text));
+  if (!parsed.ok) throw new ProblemError({ ...parsed.problem, code: 'INVALID_REQUEST' });
   const configPath = join(plan.directory, 'region.yaml');
   if (existsSync(configPath)) {
     throw new ProblemError(problem('INVALID_REQUEST', `${configPath} exists already; it is never replaced`));
@@ -53,7 +58,7 @@ export async function scaffoldRegion(plan: RegionPlan, random: Random): Promise<
   writePrivateKey(join(keys, 'link.nk'), `${createLinkKey().seed}\n`);
   ensureInternalToken(join(keys, 'internal.token'), random);
   await ensureNatsSecrets(join(keys, 'nats.json'), random);
-  await writeFileAtomic(configPath, regionYaml(plan));
+  await writeFileAtomic(configPath, text);
   return { configPath, publicKey: signing.publicKey };
 }
 

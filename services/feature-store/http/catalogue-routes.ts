@@ -32,9 +32,11 @@ export function registerCatalogueRoutes(fastify: FastifyInstance, options: Catal
   });
   // Nothing in this milestone takes so long that it becomes an operation; the address is part of the contract all the same.
   fastify.get('/v1/operations', () => ({ operations: [] }));
-  fastify.get('/v1/operations/:id', () => {
+  const noSuchOperation = (): never => {
     throw new ProblemError(problem('NOT_FOUND', 'there is no such operation'));
-  });
+  };
+  fastify.get('/v1/operations/:id', noSuchOperation);
+  fastify.post('/v1/operations/:id/cancel', noSuchOperation);
 }
 
 function referenceOf(request: FastifyRequest): string {

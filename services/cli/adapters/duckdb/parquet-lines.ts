@@ -53,8 +53,12 @@ async function* lines(
   mapping: ColumnMapping,
 ): AsyncGenerator<RowLine> {
   const result = await connection.stream(sql);
+  let number = 0;
   for await (const records of result.yieldRowObjectJson()) {
-    for (const record of records) yield { line: JSON.stringify(toRow(record, mapping)), done: 1 };
+    for (const record of records) {
+      number += 1;
+      yield { line: JSON.stringify(toRow(record, mapping)), number, done: 1 };
+    }
   }
 }
 
