@@ -68,7 +68,7 @@ export function readHeader(row: Uint8Array): RowHeader {
     eventTimeUs: rowEventTimeUs(row),
     createdTimeUs: readTime(row, ROW_OFFSETS.createdTime),
     stamp: {
-      physicalUs: readTime(row, ROW_OFFSETS.stampPhysical),
+      physicalUs: rowStampUs(row),
       counter: readUint16(row, ROW_OFFSETS.stampCounter),
       slot: readUint16(row, ROW_OFFSETS.stampSlot),
     },
@@ -81,6 +81,11 @@ export function readHeader(row: Uint8Array): RowHeader {
 /** Event time in microseconds since the Unix epoch. */
 export function rowEventTimeUs(row: Uint8Array): bigint {
   return readTime(row, ROW_OFFSETS.eventTime);
+}
+
+/** Physical part of the accepted stamp, in microseconds since the Unix epoch. */
+export function rowStampUs(row: Uint8Array): bigint {
+  return readTime(row, ROW_OFFSETS.stampPhysical);
 }
 
 /** Event time in milliseconds as a Number, with a fraction below one microsecond of error for years 1685 to 2255; makes no bigint. */

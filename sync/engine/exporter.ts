@@ -11,7 +11,7 @@ import {
 } from '@featuremesh/contracts/link-envelope';
 import { type ChunkRow, decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import { MAX_LINK_BATCH_ROWS, MAX_LINK_BATCHES_IN_FLIGHT } from '@featuremesh/domain/limits';
-import { readHeader } from '@featuremesh/domain/packed-row';
+import { rowOrigin, rowStampUs } from '@featuremesh/domain/packed-row';
 import type { Position } from '@featuremesh/domain/position';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock } from '@featuremesh/runtime/clock';
@@ -249,10 +249,7 @@ export class Exporter {
       return false;
     }
     const rows = decodeFeedChunk(page.body).filter(({ row }) =>
-      policy().mayShip(
-        { groupId: turn.groupId, version: turn.version, origin: readHeader(row).origin },
-        peer,
-      ),
+      policy().mayShip({ groupId: turn.groupId, version: turn.version, origin: rowOrigin(row) }, peer),
     );
     const watermarks = turn.watermarks ?? page.watermarks;
     const last = page.next === undefined;
@@ -300,9 +297,6 @@ export class Exporter {
     rows: readonly ChunkRow[],
     chunks: readonly FeedChunk[] = [],
   ): Promise<void> {
-    const clocks = rows
-      .map(({ row }) => readHeader(row).stamp.physicalUs)
-      .toSorted((a, b) => (a < b ? -1 : 1));
     const envelope: LinkEnvelope = {
       protocolVersion: LINK_PROTOCOL_VERSION,
       linkEpoch: this.#linkEpoch,
@@ -317,8 +311,7 @@ export class Exporter {
       appenders: {},
       rows: rows.length,
       rowHashSum: rowHashSum(rows),
-      clockMinUs: String(clocks[0] ?? 0n),
-      clockMaxUs: String(clocks.at(-1) ?? 0n),
+      ...clockRange(rows),
       sentAtMs: this.#parts.clock.nowMs(),
       ...fields,
     };
@@ -338,6 +331,19 @@ export class Exporter {
     this.#lastHash = linkBatchHash(message);
     this.#pending++;
   }
+}
+
+/** Earliest and latest accepted stamp of the rows. */
+function clockRange(rows: readonly ChunkRow[]): Pick<LinkEnvelope, 'clockMinUs' | 'clockMaxUs'> {
+  const [first] = rows;
+  let earliestUs = first === undefined ? 0n : rowStampUs(first.row);
+  let latestUs = earliestUs;
+  for (const { row } of rows) {
+    const us = rowStampUs(row);
+    if (us < earliestUs) earliestUs = us;
+    if (us > latestUs) latestUs = us;
+  }
+  return { clockMinUs: String(earliestUs), clockMaxUs: String(latestUs) };
 }
 
 function groupFields(

@@ -1,7 +1,7 @@
 import { assert } from '@featuremesh/domain/assert';
 import { decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import { IDEMPOTENCY_WINDOW_MS } from '@featuremesh/domain/limits';
-import { readHeader, rowEventTimeMs } from '@featuremesh/domain/packed-row';
+import { rowEventTimeMs, rowStampUs } from '@featuremesh/domain/packed-row';
 import type { Position } from '@featuremesh/domain/position';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
 import { CURSOR_TOKEN } from '@featuremesh/domain/subjects';
@@ -101,8 +101,8 @@ export class ReplaySteps {
 export function latestStampUs(body: Uint8Array): bigint {
   let latestUs = 0n;
   for (const { row } of decodeFeedChunk(body)) {
-    const { physicalUs } = readHeader(row).stamp;
-    if (physicalUs > latestUs) latestUs = physicalUs;
+    const stampUs = rowStampUs(row);
+    if (stampUs > latestUs) latestUs = stampUs;
   }
   assert(latestUs > 0n, 'a chunk in the log has rows');
   return latestUs;

@@ -1,4 +1,4 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
 import { errors } from '@nats-io/transport-node';
 
 /** Broker codes of a failed expected-last-sequence check, over the stream and over a subject. */
@@ -9,6 +9,9 @@ const FULL_CODES: ReadonlySet<number> = new Set([10_023, 10_028, 10_047, 10_054,
 const STREAM_NOT_FOUND = 10_059;
 /** Broker code of a consumer that does not exist. */
 const CONSUMER_NOT_FOUND = 10_014;
+
+/** Status of a direct read that found nothing. */
+const MESSAGE_NOT_FOUND = 404;
 
 /** What a failed publish to a stream means. `unlistened`: no stream took the subject, or none runs. `unknown`: it may be stored. */
 export type PublishFailure = 'fenced' | 'full' | 'forbidden' | 'unlistened' | 'unknown';
@@ -35,4 +38,9 @@ export function isStreamMissing(error: unknown): boolean {
 /** True where the broker says that the consumer does not exist. */
 export function isConsumerMissing(error: unknown): boolean {
   return error instanceof JetStreamApiError && error.code === CONSUMER_NOT_FOUND;
+}
+
+/** True where the broker says that no message matches a direct read. */
+export function isMessageMissing(error: unknown): boolean {
+  return error instanceof JetStreamError && 'code' in error && error.code === MESSAGE_NOT_FOUND;
 }

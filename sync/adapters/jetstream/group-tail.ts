@@ -1,6 +1,7 @@
 import { FEED_STREAM, feedOwnSubject, parseFeedSubject, TRACE_HEADER } from '@featuremesh/domain/subjects';
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import type { FeedChunk, FeedTail } from '../../ports/feed.ts';
+import { isMessageMissing } from './broker-errors.ts';
 
 /** Chunks of one group kept ready: enough for two full batches of small chunks while the next ones are read. */
 const CHUNKS_AHEAD = 64;
@@ -90,11 +91,32 @@ export class GroupTail implements FeedTail {
         this.#news = true;
         return;
       }
+      const hadNews = this.#news;
       this.#news = false;
+      if (hadNews && (await this.#readTogether())) {
+        this.#news = true;
+        continue;
+      }
       const message = await this.#next();
       if (message !== null) this.#accept(message);
       else if (!this.#news) return;
     }
+  }
+
+  /**
+   * Reads what there is as one answer, raw. True where there was something. A replica that trails may answer, so that nothing here
+   * says that the log ends; only `#next` does.
+   */
+  async #readTogether(): Promise<boolean> {
+    const messages = await directBatch(this.#options.manager, {
+      seq: this.#readThrough + 1,
+      next_by_subj: this.#filter,
+      batch: CHUNKS_AHEAD - this.#ready.length,
+      max_bytes: BYTES_AHEAD - this.#readyBytes,
+    });
+    if (this.#closed) return false;
+    for (const message of messages) this.#accept(message);
+    return messages.length > 0;
   }
 
   #accept(message: StoredMsg): void {
@@ -114,8 +136,25 @@ export class GroupTail implements FeedTail {
     this.#options.onArrival();
   }
 
+  /** The next chunk by the log's leader. */
   #next(): Promise<StoredMsg | null> {
     const query = { seq: this.#readThrough + 1, next_by_subj: this.#filter };
     return this.#options.manager.streams.getMessage(FEED_STREAM, query);
   }
+}
+
+/** Messages that the broker sends one behind the other for a single request. Rejects where it refuses or falls silent. */
+function directBatch(
+  manager: JetStreamManager,
+  query: { seq: number; next_by_subj: string; batch: number; max_bytes: number },
+): Promise<StoredMsg[]> {
+  const messages: StoredMsg[] = [];
+  return new Promise((resolve, reject) => {
+    const callback = (done: { err?: Error } | null, message: StoredMsg): void => {
+      if (done === null) messages.push(message);
+      else if (done.err === undefined || isMessageMissing(done.err)) resolve(messages);
+      else reject(done.err);
+    };
+    manager.direct.getBatch(FEED_STREAM, { ...query, callback }).catch(reject);
+  });
 }
