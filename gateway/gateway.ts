@@ -11,6 +11,7 @@ import type { Metrics } from '@featuremesh/runtime/metrics';
 import { requestSpans } from '@featuremesh/runtime/request-spans';
 import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import type { Tracing } from '@featuremesh/runtime/tracing';
+import { forgetBody } from '@featuremesh/runtime/unread-body';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { MeshReplica, type MeshStateSource } from './catalogue/mesh-replica.ts';
 import type { SavedStateFile } from './catalogue/saved-state.ts';
@@ -18,6 +19,7 @@ import { DiscoveryRoot } from './execution/discovery-root.ts';
 import { DiscoverySource } from './execution/discovery-source.ts';
 import { formattedProblem, graphqlProblem } from './execution/graphql-problem.ts';
 import { MatrixReader } from './execution/matrix-reader.ts';
+import { withOnlineShortcut } from './execution/online-shortcut.ts';
 import { RegionAsker, type SignAsk } from './execution/region-asker.ts';
 import { RegionSource } from './execution/region-source.ts';
 import { RequestContext, type ServerContext } from './execution/request-context.ts';
@@ -173,7 +175,7 @@ export class Gateway {
     registerOnlineRead(this.#fastify, { newContext, regions, matrices, metrics });
     this.#apollo = await registerGraphql(this.#fastify, {
       region,
-      gateway,
+      gateway: withOnlineShortcut(gateway, { regions, matrices, schema: discovery.schema }),
       newContext: () => this.#graphqlContext(),
       production,
       clock,
@@ -192,7 +194,7 @@ export class Gateway {
   /** Errors in the product's shapes, in place of Fastify's; only JSON is taken. */
   #secure(): void {
     const fastify = this.#fastify;
-    const { log } = this.#options;
+    const { log, timer } = this.#options;
     const send = (route: string | undefined, reply: Parameters<typeof sendProblem>[0], reason: Problem) => {
       if (route !== '/graphql') return sendProblem(reply, reason);
       const { code } = reason;
@@ -211,8 +213,9 @@ export class Gateway {
     fastify.setNotFoundHandler((_, reply) =>
       sendProblem(reply, problem('NOT_FOUND', 'There is nothing at this address')),
     );
-    fastify.setErrorHandler((error, request, reply) => {
+    fastify.setErrorHandler(async (error, request, reply) => {
       const reason = foreseen(error);
+      if (reason?.code === 'BODY_TOO_LARGE') await forgetBody(request.raw, timer);
       if (reason === undefined) log.error({ err: error }, 'a request failed unexpectedly');
       return send(request.routeOptions.url, reply, reason ?? problem('INTERNAL', 'the request failed'));
     });

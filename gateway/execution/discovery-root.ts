@@ -1,5 +1,4 @@
 import type { MeshState, RegionInfo } from '@featuremesh/domain/mesh-state';
-import type { PlannedRead } from '@featuremesh/domain/read-plan';
 import type { Result } from '@featuremesh/domain/result';
 import {
   type CatalogueFilter,
@@ -12,7 +11,7 @@ import {
 import { pageOf } from '../catalogue/page.ts';
 import { groupNode, type NodeContext, serviceNode } from './catalogue-nodes.ts';
 import { graphqlProblem } from './graphql-problem.ts';
-import { planOnline, type RegionKnowledge, refusalOfAll } from './online-plan.ts';
+import { homeOf, planOnline, type RegionKnowledge, refusalOfAll } from './online-plan.ts';
 import type { RequestContext } from './request-context.ts';
 
 interface ListArguments {
@@ -110,11 +109,6 @@ export class DiscoveryRoot {
     const confirmedAtMs = state.policyConfirmedAtMs[region.id];
     return confirmedAtMs === undefined ? undefined : Math.max(0, nowMs - confirmedAtMs);
   }
-}
-
-/** A part for which no region could be named still has a region in the schema: the one that owns the group. */
-function homeOf(read: PlannedRead, { view }: RequestContext): string {
-  return view.catalogue.groupById(read.groupId, read.version)?.definition.homeRegion ?? view.state.region;
 }
 
 function nodes(context: RequestContext): NodeContext {

@@ -17,7 +17,8 @@ type Answer = Awaited<ReturnType<GraphQLDataSource['process']>>;
  */
 export class DiscoverySource implements GraphQLDataSource {
   readonly #root: DiscoveryRoot;
-  readonly #schema: GraphQLSchema = buildASTSchema(parse(DISCOVERY_SDL), {
+  /** The root fields and their arguments, without resolvers. */
+  readonly schema: GraphQLSchema = buildASTSchema(parse(DISCOVERY_SDL), {
     assumeValidSDL: true,
     assumeValid: true,
   });
@@ -34,7 +35,7 @@ export class DiscoverySource implements GraphQLDataSource {
     if (query === undefined || mesh === undefined)
       return { data: null, errors: [formattedProblem(problem('INTERNAL', 'no operation'), [])] };
     const result = await execute({
-      schema: this.#schema,
+      schema: this.schema,
       document: this.#documents.get(query, text => parse(text, { noLocation: true })),
       rootValue: this.#root,
       contextValue: mesh,

@@ -1,7 +1,7 @@
 import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
 import { ERRORS } from '@featuremesh/domain/error-catalogue';
 import type { Problem } from '@featuremesh/domain/problem';
-import { planRead, type ReadPlan, type ReadWorld } from '@featuremesh/domain/read-plan';
+import { type PlannedRead, planRead, type ReadPlan, type ReadWorld } from '@featuremesh/domain/read-plan';
 import type { Result } from '@featuremesh/domain/result';
 import type { RequestContext } from './request-context.ts';
 
@@ -38,4 +38,9 @@ export function refusalOfAll({ reads }: ReadPlan): Problem | undefined {
 /** True for a problem that trying again does not help: the part is refused, not unavailable. */
 export function isRefusal(reason: Problem | undefined): boolean {
   return reason !== undefined && !ERRORS[reason.code].retryable;
+}
+
+/** A part for which no region could be named still has a region in the schema: the one that owns the group. */
+export function homeOf(read: PlannedRead, { view }: RequestContext): string {
+  return view.catalogue.groupById(read.groupId, read.version)?.definition.homeRegion ?? view.state.region;
 }

@@ -1,4 +1,5 @@
 import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
+import type { AnswerProblem } from '@featuremesh/domain/online-answer';
 import { type Problem, problem } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { z } from 'zod';
@@ -51,4 +52,11 @@ export function problemFromRegion(
 /** A problem as it may leave the gateway: its detail checked, its code, region and candidates kept. */
 export function safeProblem(reason: Problem): Problem {
   return { ...reason, detail: safeDetail(reason.code, reason.detail) };
+}
+
+/** The problem of an answer's part as a problem again, to be told in another form. */
+export function problemAgain({ code, detail, region, candidates }: AnswerProblem): Problem {
+  return problem(isErrorCode(code) ? code : 'INTERNAL', detail ?? '', {
+    extra: { ...(region === null ? {} : { region }), ...(candidates === undefined ? {} : { candidates }) },
+  });
 }

@@ -1,5 +1,5 @@
 import type { GraphQLDataSource } from '@apollo/gateway';
-import type { AnswerProblem, FeatureMatrix } from '@featuremesh/domain/online-answer';
+import type { FeatureMatrix } from '@featuremesh/domain/online-answer';
 import { type Problem, problem } from '@featuremesh/domain/problem';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { GraphQLFormattedError } from 'graphql';
@@ -10,7 +10,7 @@ import { formattedProblem } from './graphql-problem.ts';
 import type { MatrixReader } from './matrix-reader.ts';
 import { isRefusal } from './online-plan.ts';
 import { type AskedField, type EntityFields, entityFieldsOf } from './planned-operation.ts';
-import { isErrorCode } from './region-problem.ts';
+import { problemAgain } from './region-problem.ts';
 import { type RequestContext, requestOf } from './request-context.ts';
 import type { SliceReader } from './slice-reader.ts';
 
@@ -107,12 +107,6 @@ function entityOf(matrix: FeatureMatrix, fields: readonly AskedField[]): Entity 
   if (matrix.region !== null) entity['region'] = matrix.region;
   for (const { field, responseKey } of fields) entity[responseKey] = values[field] ?? null;
   return entity;
-}
-
-function problemAgain({ code, detail, region, candidates }: AnswerProblem): Problem {
-  return problem(isErrorCode(code) ? code : 'INTERNAL', detail ?? '', {
-    extra: { ...(region === null ? {} : { region }), ...(candidates === undefined ? {} : { candidates }) },
-  });
 }
 
 function errorAt(index: number, reason: Problem): GraphQLFormattedError {

@@ -1,5 +1,4 @@
-import type { ApolloGateway } from '@apollo/gateway';
-import { ApolloServer } from '@apollo/server';
+import { ApolloServer, type ApolloServerOptions } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginInlineTraceDisabled,
@@ -23,7 +22,7 @@ import { queriesOnly } from '../plugins/queries-only.ts';
 /** What the GraphQL endpoint is served with. */
 export interface GraphqlRouteOptions {
   readonly region: string;
-  readonly gateway: ApolloGateway;
+  readonly gateway: NonNullable<ApolloServerOptions<ServerContext>['gateway']>;
   readonly newContext: () => RequestContext;
   /** True hides the schema: no introspection, no suggestions in errors. */
   readonly production: boolean;

@@ -34,7 +34,7 @@ export function closedErrors(
     }
     return {
       message: code === 'INTERNAL' ? ERRORS.INTERNAL.title : safeDetail(code, formatted.message),
-      ...(formatted.path === undefined ? {} : { path: formatted.path }),
+      ...pathOf(formatted, error),
       ...(formatted.locations === undefined ? {} : { locations: formatted.locations }),
       extensions,
     };
@@ -66,6 +66,13 @@ export function reportMisfits(log: Logger): ApolloServerPlugin {
       },
     }),
   };
+}
+
+/** The server loses the path of an error that comes of another copy of its library. */
+function pathOf({ path }: GraphQLFormattedError, error: unknown): Pick<GraphQLFormattedError, 'path'> {
+  if (path !== undefined) return { path };
+  const own = error instanceof Error && 'path' in error ? error.path : undefined;
+  return Array.isArray(own) ? { path: own } : {};
 }
 
 function codeOf(given: unknown): ErrorCode {

@@ -50,6 +50,7 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
   readonly #idempotency: Database<unknown, string>;
   /** [stored at ms, id] → 1: what the sweep walks. */
   readonly #idempotencyTimes: Database<number, [number, string]>;
+  #isFresh = false;
 
   private constructor(root: RootDatabase<unknown, string>, maxTables: number) {
     this.#root = root;
@@ -105,7 +106,7 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
     let isTaking = false;
     try {
       const database = this.#tables.get(table);
-      database.resetReadTxn();
+      this.#refresh();
       let missing = 0;
       for (const key of keys) {
         // The bytes are valid until the next get.
@@ -245,6 +246,16 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
 
   async close(): Promise<void> {
     await this.#root.close();
+  }
+
+  /** Reads from here on see what was committed until now; once for all visits of one synchronous stretch, such as the groups of a read. */
+  #refresh(): void {
+    if (this.#isFresh) return;
+    this.#root.resetReadTxn();
+    this.#isFresh = true;
+    queueMicrotask(() => {
+      this.#isFresh = false;
+    });
   }
 
   /** Runs inside a transaction. All that can refuse the step comes before its first put: a thrown error does not undo earlier puts. */
