@@ -15,6 +15,7 @@ export const bulkWrite: Figure = {
   name: 'bulk-write',
   about: 'rows/s into one region, batches of 500 rows of 10 floats, replicated to two more regions',
   needsMesh: true,
+  maxMeasurements: 20,
   async *run(context) {
     await ensureNewsFeed(context);
     const { url } = regionOf(context.mesh, NEWS_HOME);

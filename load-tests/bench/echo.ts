@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { z } from 'zod';
 
 const PROGRAM = fileURLToPath(new URL('echo-server.ts', import.meta.url));
+const RELAY_PROGRAM = fileURLToPath(new URL('relay-server.ts', import.meta.url));
 
 /** The bare server that every HTTP figure is measured beside. */
 export interface Echo {
@@ -16,11 +17,10 @@ export interface Echo {
 
 /** Starts the bare server as a child process. */
 export async function startEcho(): Promise<Echo> {
-  const child = fork(PROGRAM, { execArgv: ['--disable-warning=ExperimentalWarning'] });
-  const [message] = await once(child, 'message');
-  const { url } = z.object({ url: z.url() }).parse(message);
+  const { url, close } = await startServer(PROGRAM, {});
   return {
     url,
+    close,
     answerWith: async json => {
       const response = await request(`${url}/answer`, {
         method: 'PUT',
@@ -29,6 +29,26 @@ export async function startEcho(): Promise<Echo> {
       });
       await response.body.dump();
     },
+  };
+}
+
+/** Starts a server that hands every request on to the bare one: what a gateway costs that does nothing. */
+export function startRelay(echo: Pick<Echo, 'url'>): Promise<Pick<Echo, 'url' | 'close'>> {
+  return startServer(RELAY_PROGRAM, { BENCH_ECHO_URL: echo.url });
+}
+
+async function startServer(
+  program: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Pick<Echo, 'url' | 'close'>> {
+  const child = fork(program, {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    env: { ...process.env, ...environment },
+  });
+  const [message] = await once(child, 'message');
+  const { url } = z.object({ url: z.url() }).parse(message);
+  return {
+    url,
     close: async () => {
       const ended = once(child, 'exit');
       child.disconnect();

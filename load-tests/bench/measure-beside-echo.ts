@@ -1,9 +1,15 @@
 import { request } from 'undici';
-import { startEcho } from './echo.ts';
-import { type LoadRequest, type LoadShape, loadHttp } from './http-load.ts';
+import { startEcho, startRelay } from './echo.ts';
+import { type LoadRequest, type LoadShape, loadHttp, rounded } from './http-load.ts';
 
+/**
+ * Rounds of a measurement, product and bare server in turn, of which the best of each counts: others use the machine too, and what
+ * they take in a moment hits one round and not all.
+ */
+const ROUNDS = 4;
 /** Part of a measurement that is thrown away: code is compiled and caches are filled in it. */
 const WARM_UP_SHARE = 0.3;
+const LEAST_ROUND_S = 1;
 const MAX_SHOWN_CHARS = 300;
 
 /** Sends one request and returns the answer's text. Throws where it is no 2xx or `accepts` does not like it: nothing is measured then. */
@@ -24,22 +30,60 @@ export async function probe(
   );
 }
 
-/** Measures requests, then the same requests against the bare server that answers as much, in the same way. */
+/**
+ * Measures requests, and in turn the same requests against the bare server that answers as much, in the same way. `seconds` are those
+ * of all rounds of one side together.
+ */
 export async function measureBesideEcho(
   baseUrl: string,
   requests: readonly LoadRequest[],
-  options: { readonly shape: LoadShape; readonly seconds: number; readonly answer: string },
-): Promise<{ values: Record<string, number>; echo: Record<string, number> }> {
-  const { shape, seconds, answer } = options;
-  const warmUp = { shape, seconds: Math.max(1, Math.round(seconds * WARM_UP_SHARE)) };
-  await loadHttp(baseUrl, requests, warmUp);
-  const values = await loadHttp(baseUrl, requests, { shape, seconds });
+  options: {
+    readonly shape: LoadShape;
+    readonly seconds: number;
+    readonly answer: string;
+    readonly signal?: AbortSignal;
+    /** Also measures the server that hands every request on to the bare one. */
+    readonly withRelay?: boolean;
+  },
+): Promise<{ values: Record<string, number>; echo: Record<string, number>; relayPerS?: number }> {
+  const { shape, seconds, answer, signal } = options;
+  const warmUp = { shape, seconds: Math.max(LEAST_ROUND_S, Math.round(seconds * WARM_UP_SHARE)) };
+  const round = { shape, seconds: Math.max(LEAST_ROUND_S, Math.round(seconds / ROUNDS)) };
   const echo = await startEcho();
+  const relay = options.withRelay === true ? await startRelay(echo) : undefined;
   try {
     await echo.answerWith(answer);
+    await loadHttp(baseUrl, requests, warmUp);
     await loadHttp(echo.url, requests, warmUp);
-    return { values, echo: await loadHttp(echo.url, requests, { shape, seconds }) };
+    if (relay !== undefined) await loadHttp(relay.url, requests, warmUp);
+    const measured: Record<string, number>[] = [];
+    const beside: Record<string, number>[] = [];
+    const relayed: Record<string, number>[] = [];
+    for (let i = 0; i < ROUNDS && signal?.aborted !== true; i++) {
+      measured.push(await loadHttp(baseUrl, requests, round));
+      beside.push(await loadHttp(echo.url, requests, round));
+      if (relay !== undefined) relayed.push(await loadHttp(relay.url, requests, round));
+    }
+    const [values, limit] = [best(measured, shape), best(beside, shape)];
+    const share = (values['requestsPerS'] ?? 0) / (limit['requestsPerS'] || 1);
+    // At a rate that both were given the share says nothing.
+    if (shape.kind !== 'closed') return { values, echo: limit };
+    const shares = { ...values, ofEcho: rounded(share) };
+    if (relay === undefined) return { values: shares, echo: limit };
+    const relayPerS = best(relayed, shape)['requestsPerS'] ?? 0;
+    const ofRelay = rounded((values['requestsPerS'] ?? 0) / (relayPerS || 1));
+    return { values: { ...shares, ofRelay }, echo: limit, relayPerS };
   } finally {
+    await relay?.close();
     await echo.close();
   }
+}
+
+/** The round with the highest rate, or at a given rate the lowest 99th percentile; failures are those of all rounds. */
+function best(rounds: readonly Record<string, number>[], shape: LoadShape): Record<string, number> {
+  const name = shape.kind === 'closed' ? 'requestsPerS' : 'p99Ms';
+  const sorted = rounds.toSorted((a, b) => (a[name] ?? 0) - (b[name] ?? 0));
+  const chosen = (shape.kind === 'closed' ? sorted.at(-1) : sorted[0]) ?? {};
+  const failed = rounds.reduce((sum, { failed: count = 0 }) => sum + count, 0);
+  return { ...chosen, failed };
 }

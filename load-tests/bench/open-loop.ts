@@ -23,7 +23,7 @@ export interface OpenLoopResult {
 export async function sendAtRate(
   baseUrl: string,
   requests: readonly LoadRequest[],
-  options: { readonly requestsPerS: number; readonly seconds: number },
+  options: { readonly requestsPerS: number; readonly seconds: number; readonly signal?: AbortSignal },
 ): Promise<OpenLoopResult> {
   const pool = new Pool(baseUrl, {
     connections: CONNECTIONS,
@@ -46,7 +46,7 @@ export async function sendAtRate(
     }
   };
   const startMs = performance.now();
-  for (let sent = 0; sent < total; ) {
+  for (let sent = 0; sent < total && options.signal?.aborted !== true; ) {
     const due = Math.min(
       total,
       Math.floor(((performance.now() - startMs) / 1_000) * options.requestsPerS) + 1,

@@ -1,25 +1,36 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Measurement } from './figure.ts';
+import { rounded } from './http-load.ts';
 
 const FOLDER = fileURLToPath(new URL('../results', import.meta.url));
+/** Where git is asked: a folder that every clone has, which one without results has not. */
+const SOURCE_FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const GIB = 1024 ** 3;
 
 const valuesSchema = z.record(z.string(), z.number());
 const resultSchema = z.object({
   at: z.string(),
   commit: z.string(),
-  machine: z.object({ cpu: z.string(), cores: z.int(), memoryGib: z.number(), node: z.string() }),
+  machine: z.object({
+    cpu: z.string(),
+    cores: z.int(),
+    memoryGib: z.number(),
+    node: z.string(),
+    /** Mean number of runnable tasks over the last minute, the measurement's own included. */
+    load1m: z.number().optional(),
+  }),
   profile: z.string(),
   figure: z.string(),
   variant: z.string(),
   seconds: z.number(),
   values: valuesSchema,
   echo: valuesSchema.optional(),
+  limit: valuesSchema.optional(),
   note: z.string().optional(),
 });
 
@@ -39,6 +50,7 @@ export function resultOf(
       cores: cpus().length,
       memoryGib: Math.round(totalmem() / GIB),
       node: process.version,
+      load1m: rounded(loadavg()[0] ?? 0),
     },
     ...run,
     ...measurement,
@@ -73,7 +85,11 @@ function readJson(line: string): unknown {
 
 function commit(): string {
   const git = (...args: string[]): string =>
-    execFileSync('git', args, { cwd: FOLDER, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    execFileSync('git', args, {
+      cwd: SOURCE_FOLDER,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   try {
     const changed = git('status', '--porcelain', '--untracked-files=no', '--', ':/', ':!/load-tests/results');
     return `${git('rev-parse', '--short', 'HEAD')}${changed === '' ? '' : '+'}`;

@@ -13,6 +13,7 @@ export const singleWrite: Figure = {
   name: 'single-write',
   about: 'writes of one row each into one region',
   needsMesh: true,
+  maxMeasurements: 20,
   async *run(context) {
     await ensureNewsFeed(context);
     const { url } = regionOf(context.mesh, NEWS_HOME);

@@ -1,12 +1,14 @@
+import { rawSlateReads } from '../adapters/lmdb/raw-reads.ts';
 import { type MeshRegion, regionOf } from '../mesh/mesh-regions.ts';
 import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
 import type { Figure } from './figure.ts';
-import type { LoadRequest, LoadShape } from './http-load.ts';
+import { type LoadRequest, type LoadShape, rounded } from './http-load.ts';
 import { measureBesideEcho, probe } from './measure-beside-echo.ts';
 import { ensureNewsFeed, type Slate, slates } from './news-workload.ts';
 
 const SERVICES = { floats: 'news_ranking', embeddings: 'news_ranking_embeddings' } as const;
 const CONNECTIONS = [1, 8] as const;
+const SLATE_ROWS = 51;
 /** Rate of the open loop, as a share of what eight connections got through: busy, not full. */
 const OPEN_SHARE = 0.5;
 const QUERY = `query Slate($service: String!, $keys: JSON!) {
@@ -48,8 +50,10 @@ export const slateRead: Figure = {
   name: 'slate-read',
   about: 'reads of 1 user + 50 articles by region HTTP, gateway HTTP and gateway GraphQL',
   needsMesh: true,
+  maxMeasurements: 60,
   async *run(context) {
     await ensureNewsFeed(context);
+    const rawLmdbPerS = rounded(await rawSlateReads(SLATE_ROWS));
     const region = regionOf(context.mesh, NEWS_HOME);
     const wanted = slates();
     for (const [content, service] of Object.entries(SERVICES)) {
@@ -62,24 +66,31 @@ export const slateRead: Figure = {
         const answer = await probe(base, first, isWhole);
         let best = 0;
         for (const connections of CONNECTIONS) {
+          context.say(`  ${way}, ${content}, ${connections} connections`);
           const shape: LoadShape = { kind: 'closed', connections };
-          const measured = await measureBesideEcho(base, requests, {
+          const { values, echo, relayPerS } = await measureBesideEcho(base, requests, {
             shape,
             seconds: context.seconds,
             answer,
+            signal: context.signal,
+            withRelay: way !== 'region-http',
           });
-          best = Math.max(best, measured.values['requestsPerS'] ?? 0);
+          best = Math.max(best, values['requestsPerS'] ?? 0);
           yield {
             variant: `${way}/${content}/closed-${connections}`,
-            ...measured,
+            values,
+            echo,
+            limit: { rawLmdbPerS, ...(relayPerS === undefined ? {} : { relayPerS }) },
             note: sizes(first, answer),
           };
         }
+        context.say(`  ${way}, ${content}, at half of the peak`);
         const requestsPerS = Math.max(1, Math.floor(best * OPEN_SHARE));
         const open = await measureBesideEcho(base, requests, {
           shape: { kind: 'open', requestsPerS },
           seconds: context.seconds,
           answer,
+          signal: context.signal,
         });
         yield {
           variant: `${way}/${content}/open-half`,
@@ -98,5 +109,5 @@ function isWhole(answer: string): boolean {
 }
 
 function sizes(request: LoadRequest, answer: string): string {
-  return `${request.body.length} bytes asked, ${answer.length} answered`;
+  return `${request.body.length} bytes asked, ${answer.length} answered; limits: ${SLATE_ROWS} raw LMDB reads; a relay to the bare server`;
 }

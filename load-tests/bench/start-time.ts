@@ -21,6 +21,7 @@ export const startTime: Figure = {
   name: 'start-time',
   about: 'first and second start of a mesh of three regions with demo data, and how long a clean stop takes',
   needsMesh: false,
+  maxMeasurements: 60,
   async *run({ say }) {
     const dataDir = mkdtempSync(join(tmpdir(), 'featuremesh-start-'));
     try {
