@@ -31,6 +31,7 @@ export const TEST_STAGES: readonly Stage[] = [
       'gateway',
       'load-tests',
       'infra/bootstrap',
+      'infra/cassandra',
       'infra/components',
       'infra/nats',
       'infra/local-mesh',

@@ -4,6 +4,9 @@ import type { ApplyStep } from '../../ports/online-store.ts';
 import { APPLY_DEADLINE_MS } from './cassandra-options.ts';
 import type { Cql } from './cql.ts';
 
+/** What these records need of the client. */
+export type ClaimCql = Pick<Cql, 'keyspace' | 'execute' | 'within'>;
+
 type Watermark = NonNullable<ApplyStep['watermark']>;
 
 /** What was applied and is not written down yet; the greatest of each. */
@@ -23,7 +26,7 @@ export interface Turn {
  * timestamp is their value, so that neither ever goes back, whoever writes. A claim that could not be written rides with the next one.
  */
 export class AppliedRecords {
-  readonly #cql: Cql;
+  readonly #cql: ClaimCql;
   readonly #statements: ReturnType<typeof statementsIn>;
   /** What the stored watermark is, or will be with the claims that wait; by name. */
   readonly #known = new Map<string, number>();
@@ -32,7 +35,7 @@ export class AppliedRecords {
   #owed: Claims = noClaims();
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(cql: Cql) {
+  constructor(cql: ClaimCql) {
     this.#cql = cql;
     this.#statements = statementsIn(cql.keyspace);
   }

@@ -15,7 +15,7 @@ const LOCAL_ONLY = 'local-only';
 export type CallClass = 'read' | 'settled-read' | 'write' | 'record-read' | 'conditional' | 'serial-read';
 
 /** How long nodes may take to agree on a change of the schema, and how often they are asked. */
-const AGREEMENT_TIMEOUT_MS = 15_000;
+const AGREEMENT_TIMEOUT_MS = 20_000;
 const AGREEMENT_POLL_MS = 30;
 
 /** Where Cassandra listens unless told otherwise. */

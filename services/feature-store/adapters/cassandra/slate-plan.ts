@@ -1,5 +1,5 @@
 /** From this many distinct keys on, keys are asked for by replica; below, one by one. */
-const GROUPED_FROM_KEYS = 1_000_000;
+export const GROUPED_FROM_KEYS = 1_000_000;
 /** Keys of one statement: what one coordinator reads for it at once. */
 const MAX_KEYS_PER_STATEMENT = 100;
 
@@ -12,7 +12,7 @@ export type SlatePlan =
 export function planSlate(
   keys: readonly Buffer[],
   replicasOf: (key: Buffer) => readonly string[],
-  groupedFrom = GROUPED_FROM_KEYS,
+  groupedFrom: number,
 ): SlatePlan {
   if (keys.length < groupedFrom) return { kind: 'singles', keys };
   const parts: Buffer[][] = [];

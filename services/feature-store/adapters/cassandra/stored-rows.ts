@@ -2,7 +2,7 @@ import { rowEventTimeUs } from '@featuremesh/domain/packed-row';
 import { compareRows, wins } from '@featuremesh/domain/row-order';
 import type { ApplyOutcome, StoredRow, TableRef } from '../../ports/online-store.ts';
 import type { Cql } from './cql.ts';
-import { planSlate } from './slate-plan.ts';
+import { GROUPED_FROM_KEYS, planSlate } from './slate-plan.ts';
 import { statementsOf } from './table-statements.ts';
 
 /** Rows of one page of a scan or count that the server reads at once. */
@@ -11,9 +11,12 @@ const PAGE_ROWS = 1_000;
 /** Packed rows in the groups' tables. */
 export class StoredRows {
   readonly #cql: Cql;
+  readonly #groupedFrom: number;
 
-  constructor(cql: Cql) {
+  /** `groupedFrom`: keys from which a read is grouped by replica, where it is not what measurement chose. */
+  constructor(cql: Cql, { groupedFrom = GROUPED_FROM_KEYS }: { readonly groupedFrom?: number } = {}) {
     this.#cql = cql;
+    this.#groupedFrom = groupedFrom;
   }
 
   /**
@@ -42,7 +45,7 @@ export class StoredRows {
   ): Promise<readonly (Uint8Array | undefined)[]> {
     const { readOne, readSome } = statementsOf(this.#cql.keyspace, table);
     const call = { as: how.settled ? 'settled-read' : 'read', expired: how.expired } as const;
-    const slate = planSlate(keys.map(bufferOf), key => this.#cql.replicasOf(key));
+    const slate = planSlate(keys.map(bufferOf), key => this.#cql.replicasOf(key), this.#groupedFrom);
     if (slate.kind === 'singles') {
       const answers = await Promise.all(slate.keys.map(key => this.#cql.execute(readOne, [key], call)));
       return answers.map(({ rows }) => rows[0]?.['v'] as Buffer | undefined);
