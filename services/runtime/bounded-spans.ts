@@ -2,8 +2,9 @@ import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/s
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
-/** `ExportResultCode.SUCCESS`. */
+/** `ExportResultCode` of the SDK's core. */
 const EXPORT_SUCCESS = 0;
+const EXPORT_FAILED = 1;
 
 /** What a bounded queue of spans works with. */
 export interface BoundedSpansOptions {
@@ -41,10 +42,15 @@ export class BoundedSpans {
   exporter(inner: SpanExporter): SpanExporter {
     return {
       export: (spans, done) => {
-        inner.export(spans, result => {
-          this.#settled(spans.length, result.code === EXPORT_SUCCESS);
-          done(result);
-        });
+        try {
+          inner.export(spans, result => {
+            this.#settled(spans.length, result.code === EXPORT_SUCCESS);
+            done(result);
+          });
+        } catch (error) {
+          this.#settled(spans.length, false);
+          done({ code: EXPORT_FAILED, error: error instanceof Error ? error : new Error(String(error)) });
+        }
       },
       shutdown: () => inner.shutdown(),
     };

@@ -56,13 +56,21 @@ export interface TracingOptions {
   readonly timer: Timer;
 }
 
-/** Tracing as the environment asks for; undefined where it asks for none, and then nothing of the SDK is loaded. */
+/**
+ * Tracing as the environment asks for; undefined where it asks for none, and then nothing of the SDK is loaded. What keeps it from
+ * starting, such as an address that is none, is logged, and the process runs without traces.
+ */
 export async function startTracing(options: TracingOptions): Promise<Tracing | undefined> {
   const { destinations, notes } = tracingPlan(options.environment);
   for (const note of notes) options.logger.warn({}, note);
   if (destinations.length === 0) return undefined;
-  const { OtelTracing } = await import('./otel-tracing.ts');
-  const tracing = await OtelTracing.start(options, destinations);
-  options.logger.info({ destinations }, 'tracing is on');
-  return tracing;
+  try {
+    const { OtelTracing } = await import('./otel-tracing.ts');
+    const tracing = await OtelTracing.start(options, destinations);
+    options.logger.info({ destinations }, 'tracing is on');
+    return tracing;
+  } catch (error) {
+    options.logger.error({ err: error }, 'tracing could not be started; the process runs without it');
+    return undefined;
+  }
 }
