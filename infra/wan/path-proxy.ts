@@ -14,9 +14,11 @@ export interface PathProxyOptions {
   readonly conditions: PathConditions;
   readonly tools: WanTools;
   readonly budget: ByteBudget;
-  /** Sees every byte that enters, before it is delayed or vanishes. */
-  readonly onBytes: ((path: WanPath, direction: WanDirection, chunk: Buffer) => void) | undefined;
+  readonly onBytes: OnBytes | undefined;
 }
+
+/** Sees every byte that enters, before it is delayed or vanishes; `connection` counts those of a path from 1. */
+export type OnBytes = (path: WanPath, direction: WanDirection, chunk: Buffer, connection: number) => void;
 
 /** The proxy of one path: one listening port, its connections, what is wrong with it. */
 export class PathProxy {
@@ -29,6 +31,7 @@ export class PathProxy {
   #fault: PathFault = 'none';
   #server: Server | undefined;
   #refused = 0;
+  #accepted = 0;
 
   constructor(options: PathProxyOptions) {
     this.path = options.path;
@@ -110,6 +113,8 @@ export class PathProxy {
       socket.resetAndDestroy();
       return;
     }
+    this.#accepted += 1;
+    const ordinal = this.#accepted;
     const connection: WanConnection = new WanConnection(
       socket,
       {
@@ -122,7 +127,7 @@ export class PathProxy {
           budget: this.#options.budget,
           onBytes: chunk => {
             this.#bytes[which] += chunk.length;
-            this.#options.onBytes?.(this.path, which, chunk);
+            this.#options.onBytes?.(this.path, which, chunk, ordinal);
           },
         }),
         onRefused: () => {

@@ -2,15 +2,8 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { ByteBudget } from './byte-budget.ts';
 import type { WanTools } from './delayed-pipe.ts';
 import { MAX_TOTAL_BYTES } from './limits.ts';
-import { PathProxy } from './path-proxy.ts';
-import {
-  isMeant,
-  type PathConditions,
-  type PathState,
-  type WanDirection,
-  type WanPath,
-  type WhichPaths,
-} from './wan-path.ts';
+import { type OnBytes, PathProxy } from './path-proxy.ts';
+import { isMeant, type PathConditions, type PathState, type WanPath, type WhichPaths } from './wan-path.ts';
 
 /** A path and its conditions at the start. */
 export type ConditionedPath = WanPath & { readonly conditions: PathConditions };
@@ -20,7 +13,7 @@ export interface WanProxyOptions {
   readonly paths: readonly ConditionedPath[];
   readonly tools: WanTools;
   /** Sees every byte that enters a path, as sent: nothing on a link is encrypted before it. */
-  readonly onBytes?: (path: WanPath, direction: WanDirection, chunk: Buffer) => void;
+  readonly onBytes?: OnBytes;
 }
 
 /**

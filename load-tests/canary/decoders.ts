@@ -94,28 +94,33 @@ function* positions(bytes: Uint8Array, magic: Uint8Array): Generator<number> {
   for (let at = buffer.indexOf(magic); at >= 0; at = buffer.indexOf(magic, at + 1)) yield at;
 }
 
-/** Undefined where the bytes only looked as if they were packed. */
+/** Undefined where the bytes only looked as if they were packed; throws where they unpack to too much to be searched. */
 function attempt(unpack: () => Uint8Array): Uint8Array | undefined {
   try {
     return unpack();
-  } catch {
+  } catch (error) {
+    if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') throw error;
     return undefined;
   }
 }
 
+/** Long runs of such characters; one covers some position of every so many, so only those are looked at. */
 function* runs(
   bytes: Uint8Array,
   table: Uint8Array,
   decode: (text: string) => Uint8Array,
 ): Generator<InnerBytes> {
-  let from = 0;
-  for (let at = 0; at <= bytes.length; at++) {
-    if (at < bytes.length && table[bytes[at] ?? 0] === 1) continue;
-    if (at - from >= MIN_RUN_CHARACTERS) {
-      const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, at - from).toString('latin1');
-      yield { at: from, bytes: decode(text) };
-    }
-    from = at + 1;
+  const isIn = (at: number): boolean => table[bytes[at] ?? 0] === 1;
+  let end = 0;
+  for (let at = MIN_RUN_CHARACTERS - 1; at < bytes.length; at = Math.max(at, end) + MIN_RUN_CHARACTERS) {
+    if (!isIn(at)) continue;
+    let from = at;
+    while (from > end && isIn(from - 1)) from--;
+    end = at + 1;
+    while (end < bytes.length && isIn(end)) end++;
+    if (end - from < MIN_RUN_CHARACTERS) continue;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, end - from).toString('latin1');
+    yield { at: from, bytes: decode(text) };
   }
 }
 

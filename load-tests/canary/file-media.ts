@@ -71,6 +71,8 @@ async function itemOf(path: string, name: string): Promise<CanaryItem | undefine
     throw new RangeError(`${name} is too large to be searched`);
   const bytes = await readFile(path).catch(absent);
   if (bytes === undefined) return undefined;
+  if (name.endsWith('.blk') && bytes.subarray(0, 3).toString() === 'cmp')
+    throw new TypeError(`${name} is packed by the broker; no region of ours has that set`);
   return { where: name.split(sep).join('/'), bytes };
 }
 

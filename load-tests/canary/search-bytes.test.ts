@@ -136,6 +136,22 @@ test('a short value is found in base64 and hexadecimal wherever it begins, and i
   expect(found(Buffer.from(encodeURIComponent(TEXT)))).toEqual(['text']);
 });
 
+test('a packed batch in base64 or hexadecimal is found behind and between texts of any length', () => {
+  const batch = Buffer.from(linkMessage());
+  for (let before = 0; before < 220; before += 11) {
+    const filler = 'ab cd '.repeat(before) + 'x'.repeat(before);
+    for (const packed of [batch.toString('base64'), batch.toString('hex')])
+      expect(found(Buffer.from(`${filler}"${packed}"${filler}"${packed}`))).toEqual(all);
+  }
+});
+
+test('what unpacks to more than is searched is no clean result', async () => {
+  const bomb = zstdCompressSync(Buffer.alloc(65 * 1024 * 1024));
+  const medium = { name: 'bombs', region: 'here', permits: () => true, control: undefined };
+  const report = await searchMedia([{ ...medium, scan: () => itemsOf([bomb]) }], needles);
+  expect(report.unreadable).toEqual([expect.stringMatching(/^bombs of here: /)]);
+});
+
 test('nothing is found where nothing is, a value that lacks one character included', () => {
   const random = seededRandom('nothing');
   const noise = Uint8Array.from({ length: 1 << 20 }, () => random.int(256));

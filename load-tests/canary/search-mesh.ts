@@ -6,7 +6,7 @@ import { lmdbMedia } from './adapters/lmdb/lmdb-medium.ts';
 import type { CanaryMedium } from './canary-medium.ts';
 import { fileMedia } from './file-media.ts';
 import type { Needle } from './needle.ts';
-import { metricsMedium } from './said-media.ts';
+import { itemsOf, metricsMedium } from './said-media.ts';
 import { ByteSearch, type Sighting } from './search-bytes.ts';
 
 /** A region to be searched. */
@@ -94,9 +94,16 @@ function mediaOf({ configPath, running }: CanaryRegion): readonly CanaryMedium[]
   const config = loadRegionConfig(configPath);
   return [
     ...fileMedia(config, dirname(configPath)),
-    ...(config.store.type === 'lmdb' ? lmdbMedia(config) : []),
+    ...lmdbMedia(config),
+    ...(config.store.type === 'lmdb' ? [] : [unsearched(config.id, 'Cassandra')]),
+    ...(config.objects.type === 'filesystem' ? [] : [unsearched(config.id, 'S3')]),
     ...(running ? [...streamMedia(config), metricsMedium(config)] : []),
   ];
+}
+
+/** A medium that the region has and that nobody here reads yet: always reported as hollow. */
+function unsearched(region: string, name: string): CanaryMedium {
+  return { name, region, permits: () => true, control: name, scan: () => itemsOf([]) };
 }
 
 type MediumReport = Omit<CanaryReport, 'searched'> & { readonly searched: SearchedMedium };

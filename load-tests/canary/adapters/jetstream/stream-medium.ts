@@ -64,7 +64,8 @@ export async function connectAs(config: RegionConfig, user: BrokerUser): Promise
 
 async function* messages(manager: JetStreamManager, stream: string, to: string): AsyncGenerator<CanaryItem> {
   const { state } = await manager.streams.info(stream);
-  for (let first = state.first_seq; first <= state.last_seq; first += MAX_REQUESTS) {
+  // An empty stream begins at 0.
+  for (let first = Math.max(1, state.first_seq); first <= state.last_seq; first += MAX_REQUESTS) {
     const count = Math.min(MAX_REQUESTS, state.last_seq - first + 1);
     const found = await Promise.all(
       Array.from({ length: count }, (_, at) => manager.streams.getMessage(stream, { seq: first + at })),

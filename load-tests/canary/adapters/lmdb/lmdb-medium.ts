@@ -7,9 +7,10 @@ import { isPlacedIn } from '../../needle.ts';
 /** More named databases than any environment of a region has tables. */
 const MAX_DATABASES = 4_096;
 
-/** Both LMDB environments of a region, pair by pair, through LMDB itself; its processes may have them open. */
+/** The LMDB environments of a region, online store and registry, pair by pair, through LMDB itself; its processes may have them open. */
 export function lmdbMedia(config: RegionConfig): readonly CanaryMedium[] {
-  return ['online', 'registry'].map(name => ({
+  const environments = config.store.type === 'lmdb' ? ['online', 'registry'] : ['registry'];
+  return environments.map(name => ({
     name: `LMDB ${name}`,
     region: config.id,
     permits: needle => isPlacedIn(needle, config.id),
