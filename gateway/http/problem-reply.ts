@@ -3,6 +3,7 @@ import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
 import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem';
 import type { FastifyReply } from 'fastify';
 import { safeDetail } from '../execution/region-problem.ts';
+import { PROBE_INTERVAL_MS } from '../limits.ts';
 
 /** Media type of every error answer (RFC 9457). */
 const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
@@ -18,7 +19,10 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   ECONNRESET: 'INVALID_REQUEST',
 };
 
-/** Sends a problem with its status; its extra members (region, candidates) ride along, its detail is checked for addresses. */
+/** When a caller may try again: by then a probe has looked at the regions. */
+const RETRY_AFTER_SECONDS = String(Math.ceil(PROBE_INTERVAL_MS / 1_000));
+
+/** Sends a problem with its status; what may be retried says when; its extra members (region, candidates) ride along, its detail is checked for addresses. */
 export function sendProblem(reply: FastifyReply, reason: Problem): FastifyReply {
   const { code, detail, issues, extra } = reason;
   const { title, http, retryable } = ERRORS[code];
@@ -32,6 +36,7 @@ export function sendProblem(reply: FastifyReply, reason: Problem): FastifyReply 
     retryable,
     ...(issues === undefined ? {} : { issues: issues.map(issue => ({ ...issue })) }),
   };
+  if (retryable) reply.header('retry-after', RETRY_AFTER_SECONDS);
   return reply.code(http).type(PROBLEM_MEDIA_TYPE).send(body);
 }
 

@@ -68,7 +68,14 @@ export interface RegionApp {
 /** Wires registry, serving, GraphQL and HTTP of one service process; the tables are kept from `tables.start()` on. */
 export async function createRegionApp(options: RegionAppOptions): Promise<RegionApp> {
   const { registry, store, clock, timer, random, logger, metrics, health, signal } = options;
-  const fastify = createHttpServer({ logger, metrics, clock, random, draining: () => signal.aborted });
+  const fastify = createHttpServer({
+    logger,
+    metrics,
+    clock,
+    timer,
+    random,
+    draining: () => signal.aborted,
+  });
   if (options.tracing !== undefined) {
     const spans = requestSpans(options.tracing, 'service.request');
     fastify.addHook('onRequest', spans.onRequest);

@@ -11,6 +11,7 @@ import { systemClock } from '@featuremesh/runtime/clock';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
+import { systemTimer } from '@featuremesh/runtime/timer';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
 import { WriteRegion } from '@featuremesh/testkit/ingest/write-region';
 import { WriteWorld } from '@featuremesh/testkit/ingest/write-world';
@@ -51,6 +52,7 @@ beforeAll(async () => {
     logger: createLogger({}, { level: 'debug', stream: { write: line => void logLines.push(line) } }),
     metrics: new PrometheusMetrics({}, { processMetrics: false }),
     clock: systemClock,
+    timer: systemTimer,
     random: systemRandom,
     draining: () => false,
   });

@@ -2,6 +2,7 @@ import { systemClock } from '@featuremesh/runtime/clock';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
+import { systemTimer } from '@featuremesh/runtime/timer';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createHttpServer } from './server.ts';
 
@@ -15,6 +16,7 @@ beforeEach(async () => {
     logger: createLogger({}, { level: 'debug', stream: { write: line => void lines.push(line) } }),
     metrics: new PrometheusMetrics({}, { processMetrics: false }),
     clock: systemClock,
+    timer: systemTimer,
     random: systemRandom,
     draining: () => false,
   });

@@ -6,11 +6,16 @@ import { malformedRequestAnswer } from '@featuremesh/runtime/malformed-request';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
 import { outcomeOfStatus } from '@featuremesh/runtime/request-outcome';
+import type { Timer } from '@featuremesh/runtime/timer';
+import { forgetBody } from '@featuremesh/runtime/unread-body';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { foreseen, sendProblem } from './problem-reply.ts';
 
 /** Idle connections are closed after this long: longer than a gateway keeps one unused. */
 const KEEP_ALIVE_MS = 72_000;
+
+/** Characters of one part of an address: `home%2Fteam.name@vN` at its longest; the framework's own bound is 100. */
+const MAX_PATH_PART = 256;
 
 /** Longest time for a request's headers and body to arrive; NDJSON imports stream for minutes. */
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
@@ -30,6 +35,7 @@ export interface HttpServerOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: MonotonicClock;
+  readonly timer: Timer;
   readonly random: Random;
   /** True once the process drains: changes are refused, reads and work under way go on until the listener closes. */
   readonly draining: () => boolean;
@@ -40,10 +46,11 @@ export interface HttpServerOptions {
  * reference and answered as INTERNAL with that reference only; logs name routes, never addresses with keys in them.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { logger, metrics, clock, random, draining } = options;
+  const { logger, metrics, clock, timer, random, draining } = options;
   const fastify = Fastify({
     logger: false,
     bodyLimit: MAX_JSON_BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_PATH_PART },
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     return503OnClosing: false,
@@ -76,8 +83,9 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   fastify.setNotFoundHandler((request, reply) =>
     sendProblem(reply, problem('NOT_FOUND', `nothing answers ${request.method} at this address`)),
   );
-  fastify.setErrorHandler((error, request, reply) => {
+  fastify.setErrorHandler(async (error, request, reply) => {
     const known = foreseen(error);
+    if (known?.code === 'BODY_TOO_LARGE') await forgetBody(request.raw, timer);
     if (known !== undefined) return sendProblem(reply, known);
     const reference = random.base32(12);
     logger.error({ err: error, reference, route: request.routeOptions.url }, 'a request failed unexpectedly');

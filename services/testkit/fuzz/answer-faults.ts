@@ -50,6 +50,7 @@ function problemFaults({ status, headers, body }: RawAnswer, { mayFail }: Answer
       ? []
       : [`${code} comes with ${status} and ${String(stated)}`]),
     ...(entry.retryable === retryable && entry.title === title ? [] : [`${code} is told other than listed`]),
+    ...(entry.retryable === headers.has('retry-after') ? [] : [`${code} does not say when to try again`]),
     ...(typeof detail === 'string' && detail !== '' ? [] : ['has no detail']),
     ...(status < 500 || mayFail.has(code) ? [] : [`is a failure: ${code}`]),
   ];
