@@ -41,7 +41,8 @@ export function changes(before: BenchResult, now: BenchResult): Change[] {
 function verdictOf(name: string, before: number, now: number): Verdict {
   if (NEUTRAL.test(name)) return 'neutral';
   const isMore = MORE_IS_BETTER.test(name);
-  const noise = SHARE.test(name) ? NOISE.share : isMore ? NOISE.rate : NOISE.time;
+  const isWork = isMore || name.startsWith('cpuUs');
+  const noise = SHARE.test(name) ? NOISE.share : isWork ? NOISE.rate : NOISE.time;
   const isNoise =
     Math.abs(now / before - 1) <= noise || (name.endsWith('Ms') && Math.abs(now - before) <= NOISE_MS);
   if (isNoise) return 'noise';

@@ -10,6 +10,7 @@ const RELAY_PROGRAM = fileURLToPath(new URL('relay-server.ts', import.meta.url))
 /** The bare server that every HTTP figure is measured beside. */
 export interface Echo {
   readonly url: string;
+  readonly pid: number;
   /** What it answers from now on; JSON text. */
   answerWith(json: string): Promise<void>;
   close(): Promise<void>;
@@ -17,9 +18,10 @@ export interface Echo {
 
 /** Starts the bare server as a child process. */
 export async function startEcho(): Promise<Echo> {
-  const { url, close } = await startServer(PROGRAM, {});
+  const { url, pid, close } = await startServer(PROGRAM, {});
   return {
     url,
+    pid,
     close,
     answerWith: async json => {
       const response = await request(`${url}/answer`, {
@@ -40,7 +42,7 @@ export function startRelay(echo: Pick<Echo, 'url'>): Promise<Pick<Echo, 'url' | 
 async function startServer(
   program: string,
   environment: Readonly<Record<string, string>>,
-): Promise<Pick<Echo, 'url' | 'close'>> {
+): Promise<Pick<Echo, 'url' | 'pid' | 'close'>> {
   const child = fork(program, {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     env: { ...process.env, ...environment },
@@ -49,6 +51,7 @@ async function startServer(
   const { url } = z.object({ url: z.url() }).parse(message);
   return {
     url,
+    pid: child.pid ?? 0,
     close: async () => {
       const ended = once(child, 'exit');
       child.disconnect();

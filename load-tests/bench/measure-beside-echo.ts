@@ -1,6 +1,7 @@
 import { request } from 'undici';
 import { startEcho, startRelay } from './echo.ts';
 import { type LoadRequest, type LoadShape, loadHttp, rounded } from './http-load.ts';
+import { processorUs } from './process-cpu.ts';
 
 /**
  * Rounds of a measurement, product and bare server in turn, of which the best of each counts: others use the machine too, and what
@@ -42,6 +43,8 @@ export async function measureBesideEcho(
     readonly seconds: number;
     readonly answer: string;
     readonly signal?: AbortSignal;
+    /** Processes whose processor time a request takes. */
+    readonly pids?: readonly number[];
     /** Also measures the server that hands every request on to the bare one. */
     readonly withRelay?: boolean;
   },
@@ -60,8 +63,8 @@ export async function measureBesideEcho(
     const beside: Record<string, number>[] = [];
     const relayed: Record<string, number>[] = [];
     for (let i = 0; i < ROUNDS && signal?.aborted !== true; i++) {
-      measured.push(await loadHttp(baseUrl, requests, round));
-      beside.push(await loadHttp(echo.url, requests, round));
+      measured.push(await timed(options.pids ?? [], () => loadHttp(baseUrl, requests, round)));
+      beside.push(await timed([echo.pid], () => loadHttp(echo.url, requests, round)));
       if (relay !== undefined) relayed.push(await loadHttp(relay.url, requests, round));
     }
     const [values, limit] = [best(measured, shape), best(beside, shape)];
@@ -77,6 +80,18 @@ export async function measureBesideEcho(
     await relay?.close();
     await echo.close();
   }
+}
+
+/** A round with the processor time that these processes took for each answer; idle work of theirs counts too. */
+async function timed(
+  pids: readonly number[],
+  run: () => Promise<Record<string, number>>,
+): Promise<Record<string, number>> {
+  if (pids.length === 0) return run();
+  const [beforeUs, startedMs] = [processorUs(pids), performance.now()];
+  const values = await run();
+  const answers = ((values['requestsPerS'] ?? 0) * (performance.now() - startedMs)) / 1_000;
+  return { ...values, cpuUsPerRequest: rounded((processorUs(pids) - beforeUs) / Math.max(1, answers)) };
 }
 
 /** The round with the highest rate, or at a given rate the lowest 99th percentile; failures are those of all rounds. */

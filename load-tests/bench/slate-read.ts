@@ -45,6 +45,14 @@ const WAYS = {
   },
 } as const;
 
+const WAY_NAMES = ['region-http', 'gateway-http', 'gateway-graphql'] as const;
+/** The processes that work for a read by each way. */
+const PARTS = {
+  'region-http': ['service-0'],
+  'gateway-http': ['gateway', 'service-0'],
+  'gateway-graphql': ['gateway', 'service-0'],
+} as const;
+
 /** Reads of one user and fifty articles, by each way in, with and without embeddings: throughput, and latency at half of it. */
 export const slateRead: Figure = {
   name: 'slate-read',
@@ -57,7 +65,8 @@ export const slateRead: Figure = {
     const region = regionOf(context.mesh, NEWS_HOME);
     const wanted = slates();
     for (const [content, service] of Object.entries(SERVICES)) {
-      for (const [way, { url, request }] of Object.entries(WAYS)) {
+      for (const way of WAY_NAMES) {
+        const { url, request } = WAYS[way];
         const base = url(region);
         if (base === undefined) continue;
         const requests = wanted.map(keys => request(service, keys));
@@ -74,6 +83,7 @@ export const slateRead: Figure = {
             answer,
             signal: context.signal,
             withRelay: way !== 'region-http',
+            pids: PARTS[way].flatMap(part => region.pids?.[part] ?? []),
           });
           best = Math.max(best, values['requestsPerS'] ?? 0);
           yield {
