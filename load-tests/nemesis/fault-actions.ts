@@ -1,0 +1,73 @@
+import { dirname } from 'node:path';
+import { changeWan } from '@featuremesh/infra/wan/wan-control';
+import type { Timer } from '@featuremesh/runtime/timer';
+import { processesOf } from './region-processes.ts';
+import { describeFault, type Fault } from './schedule.ts';
+import type { StartedMesh } from './started-mesh.ts';
+
+/** How long faults are waited for at their end: each ends by itself. */
+const LONGEST_WAIT_MS = 30_000;
+
+/** Does the faults of a schedule at their times and tells each; resolves when all have ended. Rejects only where a fault cannot be done. */
+export async function doFaults(
+  mesh: StartedMesh,
+  faults: readonly Fault[],
+  options: { readonly timer: Timer; readonly signal: AbortSignal; readonly say: (line: string) => void },
+): Promise<void> {
+  const { timer, signal, say } = options;
+  const startedMs = performance.now();
+  const running: Promise<void>[] = [];
+  for (const fault of faults) {
+    await timer.sleep(Math.max(0, fault.atMs - (performance.now() - startedMs)), signal);
+    if (signal.aborted) break;
+    say(`${(fault.atMs / 1_000).toFixed(1).padStart(6)} s  ${describeFault(fault)}`);
+    running.push(doFault(mesh, fault, timer));
+  }
+  const late = timer.sleep(LONGEST_WAIT_MS).then(() => {
+    throw new Error('a fault did not end');
+  });
+  late.catch(() => undefined);
+  await Promise.race([Promise.all(running), late]);
+}
+
+async function doFault(mesh: StartedMesh, fault: Fault, timer: Timer): Promise<void> {
+  switch (fault.kind) {
+    case 'kill':
+      signalAll(processesOf(folderOf(mesh, fault.region), fault.process), 'SIGKILL');
+      return;
+    case 'freeze': {
+      const pids = processesOf(folderOf(mesh, fault.region), 'service');
+      signalAll(pids, 'SIGSTOP');
+      await timer.sleep(fault.lastsMs);
+      signalAll(pids, 'SIGCONT');
+      return;
+    }
+    case 'cut':
+    case 'black-hole': {
+      const { controlUrl } = mesh;
+      if (controlUrl === undefined) throw new Error('the mesh has no network to cut');
+      const which = { regions: [...fault.between] };
+      await changeWan(controlUrl, { action: fault.kind, which });
+      await timer.sleep(fault.lastsMs);
+      await changeWan(controlUrl, { action: 'heal', which });
+      return;
+    }
+  }
+}
+
+function folderOf(mesh: StartedMesh, id: string): string {
+  const region = mesh.regions.find(candidate => candidate.id === id);
+  if (region?.dataDir === undefined) throw new Error(`the mesh has no region ${id}`);
+  // The processes name the configuration, which stands beside the data.
+  return dirname(region.dataDir);
+}
+
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It ended by itself, or another fault was first.
+    }
+  }
+}

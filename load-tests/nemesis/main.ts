@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runNemesis } from './nemesis.ts';
+
+const MAX_TOLD = 30;
+const usage = `npm run nemesis -- [options]
+
+Starts a mesh of its own, writes into every region and counts, while processes are killed with -9 or stand still and links are cut or
+swallow everything. At the end every acknowledged row must be in every region, and all regions must agree.
+
+  --minutes N      how long faults go on (5)
+  --seed TEXT      the same seed gives the same faults (default: the time)
+  --regions N      regions of the mesh (3)
+  --data-dir DIR   keeps the mesh and the clients' logs there (default: a temporary folder, kept where something is broken)
+  --port-base N    first port of the mesh (7800)`;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    regions: { type: 'string' },
+    'data-dir': { type: 'string' },
+    'port-base': { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+const stopping = new AbortController();
+process.on('SIGINT', () => stopping.abort());
+process.on('SIGTERM', () => stopping.abort());
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const minutes = Number(values.minutes ?? 5);
+  const regions = Number(values.regions ?? 3);
+  const portBase = Number(values['port-base'] ?? 7_800);
+  const seed = values.seed ?? String(Date.now());
+  const known = minutes > 0 && Number.isInteger(regions) && regions >= 1 && Number.isInteger(portBase);
+  if (values.help === true || !known) {
+    say(usage);
+    return values.help === true ? 0 : 2;
+  }
+  const given = values['data-dir'];
+  const dataDir = given === undefined ? mkdtempSync(join(tmpdir(), 'fm-nemesis-')) : resolve(given);
+  const { signal } = stopping;
+  const report = await runNemesis({
+    seed,
+    lastsMs: minutes * 60_000,
+    regions,
+    dataDir,
+    portBase,
+    signal,
+    say,
+  });
+  for (const [fault, count] of Object.entries(report.faults)) say(`${String(count).padStart(7)}  ${fault}`);
+  say(`${String(report.rowsSent).padStart(7)}  rows sent`);
+  say(`${String(report.rowsAcknowledged).padStart(7)}  rows acknowledged`);
+  say(`${String(report.requestsUnanswered).padStart(7)}  requests without a good answer`);
+  for (const line of report.broken.slice(0, MAX_TOLD)) say(`  ${line}`);
+  if (report.broken.length > 0) {
+    say(`${report.broken.length} broken; logs in ${dataDir}`);
+    say(`again: npm run nemesis -- --minutes ${minutes} --seed ${seed} --regions ${regions}`);
+    return 1;
+  }
+  say(`0 acknowledged rows lost; all regions agreed after ${Math.round(report.convergedMs ?? 0)} ms`);
+  if (given === undefined) rmSync(dataDir, { recursive: true, force: true });
+  return 0;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

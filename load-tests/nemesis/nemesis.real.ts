@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePortBase } from '@featuremesh/cli/testing/fmesh-process';
+import { expect, test } from 'vitest';
+import { runNemesis } from './nemesis.ts';
+
+const SEED = process.env['FEATUREMESH_NEMESIS_SEED'] ?? 'bounded-2';
+
+test('S1, S5: no acknowledged row is lost and regions agree after kills, freezes, cuts and black holes of a seed', {
+  timeout: 240_000,
+}, async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'fm nemesis '));
+  const lines: string[] = [];
+  const report = await runNemesis({
+    seed: SEED,
+    lastsMs: 30_000,
+    regions: 3,
+    dataDir,
+    portBase: await freePortBase(),
+    signal: new AbortController().signal,
+    say: line => lines.push(line),
+  });
+  expect(report.broken.slice(0, 10), lines.join('\n')).toEqual([]);
+  expect(report.rowsAcknowledged).toBeGreaterThan(500);
+  expect(Object.keys(report.faults).length).toBeGreaterThanOrEqual(4);
+  rmSync(dataDir, { recursive: true, force: true });
+});

@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import { seededRandom } from '@featuremesh/runtime/random';
+import { systemTimer } from '@featuremesh/runtime/timer';
+import { audit } from './audit.ts';
+import { countingClient } from './counting-client.ts';
+import { doFaults } from './fault-actions.ts';
+import { Ledger } from './ledger.ts';
+import { faultSchedule } from './schedule.ts';
+import { startMesh } from './started-mesh.ts';
+
+/** Processes start anew, links connect, snapshots travel. */
+const CONVERGED_WITHIN_MS = 120_000;
+
+/** What a run is to do; `dataDir` keeps the mesh and the clients' logs. */
+export interface NemesisOptions {
+  readonly seed: string;
+  readonly lastsMs: number;
+  readonly regions: number;
+  readonly dataDir: string;
+  readonly portBase: number;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/** What came of it; `broken` is empty where every acknowledged row is everywhere and all regions agree. */
+export interface NemesisReport {
+  readonly faults: Readonly<Record<string, number>>;
+  readonly rowsSent: number;
+  readonly rowsAcknowledged: number;
+  readonly requestsUnanswered: number;
+  readonly convergedMs: number | undefined;
+  readonly broken: readonly string[];
+}
+
+/** Starts a mesh, writes into every region while processes are killed and links are cut by a seed, then counts. */
+export async function runNemesis(options: NemesisOptions): Promise<NemesisReport> {
+  const { seed, lastsMs, dataDir, signal, say } = options;
+  const random = seededRandom(seed);
+  const timer = systemTimer;
+  const mesh = await startMesh({ ...options, timer });
+  try {
+    const ids = mesh.regions.map(({ id }) => id);
+    const hasWan = mesh.controlUrl !== undefined;
+    const faults = faultSchedule(random.stream('faults'), { lastsMs, regions: ids, hasWan });
+    say(`seed ${seed}: ${faults.length} faults in ${ids.join(', ')}`);
+    const ledger = new Ledger();
+    const writing = new AbortController();
+    const clients = mesh.regions.map((region, ordinal) =>
+      countingClient(region, {
+        ordinal,
+        ledger,
+        logFile: join(dataDir, `client-${region.id}.jsonl`),
+        random: random.stream(region.id),
+        timer,
+        signal: AbortSignal.any([writing.signal, signal]),
+      }),
+    );
+    await doFaults(mesh, faults, { timer, signal, say }).finally(() => writing.abort());
+    const counts = await Promise.all(clients);
+    say(`quiet; ${ledger.acknowledged} of ${ledger.sent} rows were acknowledged; reading them everywhere`);
+    const { convergedMs, faults: broken } = await audit(mesh.regions, ledger, {
+      withinMs: CONVERGED_WITHIN_MS,
+      timer,
+    });
+    return {
+      faults: tally(faults.map(fault => (fault.kind === 'kill' ? `kill ${fault.process}` : fault.kind))),
+      rowsSent: ledger.sent,
+      rowsAcknowledged: ledger.acknowledged,
+      requestsUnanswered: counts.reduce((sum, { unanswered }) => sum + unanswered, 0),
+      convergedMs,
+      broken,
+    };
+  } finally {
+    await mesh.stop();
+  }
+}
+
+function tally(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names.toSorted()) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}

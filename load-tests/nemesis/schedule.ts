@@ -1,0 +1,60 @@
+import type { Random } from '@featuremesh/runtime/random';
+
+/** Processes of a region that are killed, as their programs are named. */
+export const KILLABLE = ['service', 'sync', 'broker', 'gateway'] as const;
+
+/** What is done to a mesh at a moment; `atMs` counts from the start of the faults. */
+export type Fault = { readonly atMs: number } & (
+  | { readonly kind: 'kill'; readonly region: string; readonly process: (typeof KILLABLE)[number] }
+  /** SIGSTOP, then SIGCONT: beyond 5 s the lease of the slot has run out meanwhile. */
+  | { readonly kind: 'freeze'; readonly region: string; readonly lastsMs: number }
+  | {
+      readonly kind: 'cut' | 'black-hole';
+      readonly between: readonly [string, string];
+      readonly lastsMs: number;
+    }
+);
+
+/** Pause between the begins of two faults. */
+const PAUSE_MS = { min: 1_500, max: 4_000 };
+const LASTS_MS = { min: 1_000, max: 8_000 };
+
+/** The faults of a run of this length: the same seed gives the same ones. Links are touched only where `hasWan`. */
+export function faultSchedule(
+  random: Random,
+  options: { readonly lastsMs: number; readonly regions: readonly string[]; readonly hasWan: boolean },
+): readonly Fault[] {
+  const { lastsMs, regions, hasWan } = options;
+  const between = (range: { min: number; max: number }): number =>
+    range.min + random.int(range.max - range.min + 1);
+  const region = (): string => regions[random.int(regions.length)] ?? '';
+  const faults: Fault[] = [];
+  for (let atMs = between(PAUSE_MS); atMs < lastsMs; atMs += between(PAUSE_MS)) {
+    const draw = random.int(10);
+    if (draw < 6 || (draw >= 8 && (!hasWan || regions.length < 2))) {
+      const process = KILLABLE[random.int(KILLABLE.length)] ?? 'service';
+      faults.push({ atMs, kind: 'kill', region: region(), process });
+    } else if (draw < 8) faults.push({ atMs, kind: 'freeze', region: region(), lastsMs: between(LASTS_MS) });
+    else {
+      const first = random.int(regions.length);
+      const second = (first + 1 + random.int(regions.length - 1)) % regions.length;
+      const pair = [regions[first] ?? '', regions[second] ?? ''] as const;
+      const kind = draw === 8 ? 'cut' : 'black-hole';
+      faults.push({ atMs, kind, between: pair, lastsMs: between(LASTS_MS) });
+    }
+  }
+  return faults;
+}
+
+/** A fault in words. */
+export function describeFault(fault: Fault): string {
+  switch (fault.kind) {
+    case 'kill':
+      return `kill -9 of the ${fault.process} of ${fault.region}`;
+    case 'freeze':
+      return `the service of ${fault.region} stands still for ${fault.lastsMs} ms`;
+    case 'cut':
+    case 'black-hole':
+      return `${fault.kind} between ${fault.between.join(' and ')} for ${fault.lastsMs} ms`;
+  }
+}

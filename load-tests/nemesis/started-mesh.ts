@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Timer } from '@featuremesh/runtime/timer';
+import { z } from 'zod';
+import { bringIntoForce } from '../mesh/fmesh.ts';
+import { type MeshRegion, readMesh } from '../mesh/mesh-regions.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../infra/local-mesh/main.ts', import.meta.url));
+const WORKLOAD = fileURLToPath(new URL('.', import.meta.url));
+const READY_WITHIN_MS = 120_000;
+const POLL_MS = 200;
+
+const wanSchema = z.object({ wan: z.object({ controlUrl: z.string() }).exactOptional() });
+
+/** A mesh of its own, started as `npm start` does it, with the rows that clients count. */
+export interface StartedMesh {
+  readonly regions: readonly MeshRegion[];
+  /** Where the network between the regions is controlled. */
+  readonly controlUrl: string | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts a mesh in a folder and brings the definitions and policy into force. Rejects where it does not get ready in two minutes. */
+export async function startMesh(options: {
+  readonly dataDir: string;
+  readonly regions: number;
+  readonly portBase: number;
+  readonly timer: Timer;
+}): Promise<StartedMesh> {
+  const { dataDir, timer } = options;
+  mkdirSync(dataDir, { recursive: true });
+  const args = ['--no-demo', '--data-dir', dataDir];
+  const numbers = ['--regions', String(options.regions), '--port-base', String(options.portBase)];
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', LAUNCHER, ...args, ...numbers],
+    { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+  );
+  const log = createWriteStream(join(dataDir, 'launcher.log'), { flags: 'a' });
+  child.stdout?.pipe(log, { end: false });
+  child.stderr?.pipe(log, { end: false });
+  const stop = async (): Promise<void> => {
+    await ended(child);
+    log.end();
+  };
+  try {
+    const file = join(dataDir, 'mesh.json');
+    await ready(child, file, timer);
+    const mesh = readMesh(file);
+    await bringIntoForce(WORKLOAD, dataDir, mesh);
+    return { regions: mesh.regions, controlUrl: controlUrlOf(file), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function ready(child: ChildProcess, file: string, timer: Timer): Promise<void> {
+  const deadlineMs = performance.now() + READY_WITHIN_MS;
+  while (performance.now() < deadlineMs) {
+    if (child.exitCode !== null) break;
+    try {
+      readMesh(file);
+      return;
+    } catch {
+      await timer.sleep(POLL_MS);
+    }
+  }
+  throw new Error(`the mesh did not get ready; see launcher.log beside ${file}`);
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exit;
+}
+
+function controlUrlOf(file: string): string | undefined {
+  return wanSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).wan?.controlUrl;
+}
