@@ -62,6 +62,7 @@ async function openBroker(
     password: user => brokerPassword(secrets, user),
     files: config.nats.embedded === undefined ? undefined : brokerFiles(config.dataDir),
     replicas: config.nats.feedReplicas,
+    feedLimits: config.nats.feed,
     timer: systemTimer,
     random: systemRandom,
     logger,

@@ -59,6 +59,7 @@ beforeAll(async () => {
     password: user => brokers.password(EAST, user),
     files: brokerFiles(brokers.config(EAST).dataDir),
     replicas: 1,
+    feedLimits: { maxBytes: 1024 ** 3, maxAgeHours: 24 },
     timer: systemTimer,
     random: systemRandom,
     logger,

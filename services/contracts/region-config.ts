@@ -92,6 +92,18 @@ const objectsSchema = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('s3') }),
 ]);
 
+/** FEED forgets by age alone, never below a day (architecture A2); when it is full it refuses writes. */
+const feedSchema = z.strictObject({
+  maxBytes: z
+    .int()
+    .min(1024 ** 2)
+    .default(8 * 1024 ** 3),
+  maxAgeHours: z.int().min(24).max(8_760).default(48),
+});
+
+/** Bounds of a region's log. */
+export type FeedLimits = z.infer<typeof feedSchema>;
+
 const natsSchema = z
   .strictObject({
     url: z
@@ -107,6 +119,7 @@ const natsSchema = z
       })
       .exactOptional(),
     feedReplicas: z.int().min(1).max(5).default(1),
+    feed: feedSchema.prefault({}),
   })
   .refine(nats => (nats.url === undefined) !== (nats.embedded === undefined), {
     message: 'exactly one of `embedded` and `url`',

@@ -24,6 +24,7 @@ import { compilePolicy } from '../../policy-compiler/compile.ts';
 import type { ImportAppend } from '../../ports/feed.ts';
 import { openRegionBroker, type RegionBroker } from './region-broker.ts';
 
+const FEED_LIMITS = { maxBytes: 1024 ** 3, maxAgeHours: 24 };
 const logger = createLogger({}, { level: 'silent' });
 let brokers: LinkedBrokers;
 let east: RegionBroker;
@@ -45,7 +46,7 @@ afterAll(async () => {
   await brokers.stop();
 });
 
-function openEast(): Promise<RegionBroker> {
+function openEast(feedLimits = FEED_LIMITS): Promise<RegionBroker> {
   return openRegionBroker({
     self: EAST,
     peers: [WEST],
@@ -53,6 +54,7 @@ function openEast(): Promise<RegionBroker> {
     password: user => brokers.password(EAST, user),
     files: brokerFiles(brokers.config(EAST).dataDir),
     replicas: 1,
+    feedLimits,
     timer: systemTimer,
     random: systemRandom,
     logger,
@@ -265,4 +267,28 @@ test('a tail gives own chunks of its group alone, in order, as they come', async
   expect(await tail.drained()).toBe(true);
   await tail.close();
   await connection.close();
+});
+
+test("FEED's limits follow the configuration at the next start; a smaller log refuses and forgets nothing", async () => {
+  const connection = await connect({
+    servers: brokers.url(EAST),
+    user: 'sync',
+    pass: brokers.password(EAST, 'sync'),
+  });
+  try {
+    const manager = await jetstreamManager(connection);
+    const subject = feedOwnSubject(SHARED_GROUP.id, 1, 0);
+    const body = new Uint8Array(700_000);
+    for (let at = 0; at < 2; at += 1) await jetstream(connection).publish(subject, body);
+    const before = (await manager.streams.info('FEED')).state;
+    await (await openEast({ maxBytes: 1024 ** 2, maxAgeHours: 36 })).close();
+    const { state, config } = await manager.streams.info('FEED');
+    expect([config.max_bytes, config.max_age]).toEqual([1024 ** 2, 36 * 3_600_000 * 1_000_000]);
+    expect([state.messages, state.bytes]).toEqual([before.messages, before.bytes]);
+    await expect(jetstream(connection).publish(subject, body)).rejects.toThrow();
+    await (await openEast()).close();
+    await expect(jetstream(connection).publish(subject, body)).resolves.toMatchObject({ duplicate: false });
+  } finally {
+    await connection.close();
+  }
 });

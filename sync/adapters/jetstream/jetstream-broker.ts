@@ -1,3 +1,4 @@
+import type { FeedLimits } from '@featuremesh/contracts/region-config';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import {
   CTL_STREAM,
@@ -20,6 +21,7 @@ import {
   CTL_DURABLE,
   ctlPlan,
   cursorPlan,
+  feedBounds,
   feedPlan,
   heldPlan,
   OUT_DURABLE,
@@ -42,6 +44,7 @@ export interface JetStreamBrokerOptions {
   /** Undefined where an operator runs the broker and keeps its permissions. */
   readonly permissions: RelayPermissions | undefined;
   readonly replicas: number;
+  readonly feedLimits: FeedLimits;
   readonly random: Random;
 }
 
@@ -53,16 +56,23 @@ export class JetStreamBroker implements Broker {
     this.#options = options;
   }
 
-  /** Makes FEED and HELD where they are missing, permitting no group yet, and returns FEED's epoch. Existing ones stay as they are. */
+  /**
+   * Makes FEED and HELD where they are missing, permitting no group yet, and returns FEED's epoch. Existing ones stay as they are, but
+   * for FEED's limits: a smaller log refuses writes until its age has made room, it forgets nothing sooner for its size.
+   */
   async prepare(): Promise<string> {
-    const { region, replicas, random } = this.#options;
+    const { region, replicas, feedLimits, random } = this.#options;
     const info = await ensureStream(region, FEED_STREAM, () =>
       feedPlan({
         subjects: [`FEED.${CURSOR_TOKEN}.0.none`],
         feedEpoch: random.base32(EPOCH_CHARACTERS),
         replicas,
+        limits: feedLimits,
       }),
     );
+    const bounds = feedBounds(feedLimits);
+    if (info.config.max_bytes !== bounds.max_bytes || info.config.max_age !== bounds.max_age)
+      await region.streams.update(FEED_STREAM, { ...info.config, ...bounds });
     await ensureStream(region, HELD_STREAM, () => heldPlan(replicas));
     return info.config.metadata?.[FEED_EPOCH_METADATA] ?? '';
   }

@@ -77,6 +77,7 @@ async function startRegion(id: typeof EAST, permitted: readonly string[] = ['sha
     password: user => brokers.password(id, user),
     files: brokerFiles(config.dataDir),
     replicas: 1,
+    feedLimits: { maxBytes: 1024 ** 3, maxAgeHours: 24 },
     timer: systemTimer,
     random: systemRandom,
     logger,

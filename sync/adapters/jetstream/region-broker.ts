@@ -1,3 +1,4 @@
+import type { FeedLimits } from '@featuremesh/contracts/region-config';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { FEED_STREAM } from '@featuremesh/domain/subjects';
 import type { BrokerFiles } from '@featuremesh/runtime/broker-files';
@@ -31,6 +32,7 @@ export interface RegionBrokerOptions {
   /** Files that the broker includes; undefined where an operator runs it. */
   readonly files: BrokerFiles | undefined;
   readonly replicas: number;
+  readonly feedLimits: FeedLimits;
   readonly timer: Timer;
   readonly random: Random;
   readonly logger: Logger;
@@ -60,7 +62,7 @@ export interface RegionBroker {
 
 /** Connects every user, waiting for the broker, and makes FEED where it is missing, because the region's service waits for it. */
 export async function openRegionBroker(options: RegionBrokerOptions): Promise<RegionBroker> {
-  const { self, peers, servers, password, files, replicas, timer, random, logger } = options;
+  const { self, peers, servers, password, files, replicas, feedLimits, timer, random, logger } = options;
   const readTraces = options.readTraces ?? false;
   const connections: NatsConnection[] = [];
   const login = async (
@@ -106,6 +108,7 @@ export async function openRegionBroker(options: RegionBrokerOptions): Promise<Re
     links: accounts,
     permissions,
     replicas,
+    feedLimits,
     random,
   });
   const feedEpoch = await broker.prepare();

@@ -1,3 +1,4 @@
+import type { FeedLimits } from '@featuremesh/contracts/region-config';
 import { MAX_LINK_BATCHES_IN_FLIGHT } from '@featuremesh/domain/limits';
 import {
   CTL_STREAM,
@@ -27,9 +28,6 @@ const GIB = 1024 ** 3;
 
 /** Window in which the broker itself knows a message id again: covers races only (A2). */
 const DUPLICATE_WINDOW_MS = 120_000;
-/** FEED's bounds: twice the least that A2 states, and what a small disk can spare for three regions. */
-const FEED_MAX_AGE_MS = 48 * HOUR_MS;
-const FEED_MAX_BYTES = 8 * GIB;
 /** Batches set aside are few; when this is full importers stop rather than lose one. */
 const HELD_MAX_BYTES = GIB;
 /** An unacknowledged batch is sent again after this long; an importer's patience with a gap is twice that. */
@@ -44,7 +42,7 @@ export function feedPlan(options: {
   subjects: readonly string[];
   feedEpoch: string;
   replicas: number;
-  maxBytes?: number;
+  limits: FeedLimits;
 }): Plan {
   return {
     name: FEED_STREAM,
@@ -52,13 +50,17 @@ export function feedPlan(options: {
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.New,
-    max_bytes: options.maxBytes ?? FEED_MAX_BYTES,
-    max_age: FEED_MAX_AGE_MS * NANOS_PER_MS,
+    ...feedBounds(options.limits),
     duplicate_window: DUPLICATE_WINDOW_MS * NANOS_PER_MS,
     num_replicas: options.replicas,
     allow_direct: true,
     metadata: { [FEED_EPOCH_METADATA]: options.feedEpoch },
   };
+}
+
+/** FEED's limits as the broker takes them. */
+export function feedBounds({ maxBytes, maxAgeHours }: FeedLimits): { max_bytes: number; max_age: number } {
+  return { max_bytes: maxBytes, max_age: maxAgeHours * HOUR_MS * NANOS_PER_MS };
 }
 
 /** Imported batches set aside, one message each. */
