@@ -96,6 +96,7 @@ test('two service processes on one cluster write and read each other’s rows', 
     });
     expect(read.body.results[0]).toMatchObject({ columns: [[4]], statuses: ['PRESENT'] });
   }
+  expect((await region.call(one, 'GET', '/metrics')).body).toContain('featuremesh_rows_accepted_total');
 });
 
 test('a dropped column of the product’s own tables is named as drift', async () => {

@@ -38,10 +38,15 @@ function describe(error: unknown): string {
 function describeHosts(error: errors.NoHostAvailableError): string {
   const inner: unknown[] = Object.values(error.innerErrors ?? {});
   const telling = inner.find(
-    each => each instanceof errors.AuthenticationError || each instanceof errors.ResponseError,
+    each =>
+      each instanceof errors.AuthenticationError ||
+      each instanceof errors.ResponseError ||
+      each instanceof errors.OperationTimedOutError,
   );
   if (telling !== undefined) return describe(telling);
-  return 'no Cassandra node of the permitted data centres can be reached';
+  const codes = inner.flatMap(each => (each instanceof Error && 'code' in each ? String(each.code) : []));
+  const why = codes.length === 0 ? '' : ` (${[...new Set(codes)].join(', ')})`;
+  return `no Cassandra node of the permitted data centres can be reached${why}`;
 }
 
 function describeResponse({ code, message }: errors.ResponseError): string {

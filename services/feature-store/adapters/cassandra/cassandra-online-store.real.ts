@@ -29,7 +29,7 @@ onlineStoreConformance(
       remove: () => emptied(client, options.keyspace),
     };
   },
-  { propertyRuns: 15 },
+  { propertyRuns: 8 },
 );
 
 async function opened(options: CassandraStoreOptions): Promise<CassandraOnlineStore> {

@@ -30,7 +30,7 @@ import { StoredRows } from './stored-rows.ts';
 
 /** Pause between two tries to connect, and between two looks at whether the schema is still as it should be. */
 const CONNECT_RETRY_MS = 2_000;
-const VERIFY_EVERY_MS = 10_000;
+const VERIFY_EVERY_MS = 5_000;
 
 /** Length of the schema lock: longer than making any one table; renewed by no one, so that a dead process frees it. */
 const SCHEMA_LEASE_MS = 30_000;
@@ -74,7 +74,6 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     let cql: Cql | undefined;
     try {
       cql = await Cql.connect(this.#options);
-      this.#assertDataCentres(cql);
       const parts = this.#partsOf(cql);
       await this.#bringUp(parts);
       this.#connected = parts;
@@ -113,17 +112,21 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     const parts = this.#parts();
     const { watermark, idempotency, lease, rows } = step;
     const turn = watermark === undefined ? undefined : parts.applied.takeTurn(watermark.name);
+    let claiming: Promise<void> | undefined;
     try {
-      const { outcome, moved } = await parts.cql.within(APPLY_DEADLINE_MS, async expired => {
+      const outcome = await parts.cql.within(APPLY_DEADLINE_MS, async expired => {
         if (lease !== undefined) await parts.control.assertLease(lease, expired);
-        const [outcome] = await Promise.all([
+        const [written] = await Promise.all([
           rows.length === 0 ? NOTHING : parts.rows.write(step.table, rows, expired),
           idempotency === undefined ? undefined : parts.idempotency.remember(idempotency, expired),
         ]);
         await turn?.before;
-        return { outcome, moved: watermark === undefined || (await parts.applied.moves(watermark, expired)) };
+        const moved = watermark === undefined || (await parts.applied.moves(watermark, expired));
+        // At once, also past the deadline: a step behind this one may claim what it moved, and would leave its positions behind.
+        if (moved) claiming = parts.applied.claim(watermark, step.positions ?? []);
+        claiming?.catch(() => undefined);
+        return written;
       });
-      const claiming = moved ? parts.applied.claim(watermark, step.positions ?? []) : undefined;
       turn?.done();
       await claiming;
       return outcome;
@@ -256,19 +259,6 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     };
   }
 
-  #assertDataCentres(cql: Cql): void {
-    const known = cql.dataCentres();
-    const wanted = [this.#options.localDataCentre, ...this.#options.fallbackDataCentres];
-    const unknown = wanted.filter(name => !known.has(name));
-    if (unknown.length === 0) return;
-    throw new ProblemError(
-      problem(
-        'STORE_UNAVAILABLE',
-        `Cassandra has no data centre ${unknown.join(', ')}; it has ${[...known.keys()].join(', ')}`,
-      ),
-    );
-  }
-
   async #look(): Promise<void> {
     if (this.#closed) return;
     const nowMs = this.#options.clock.monotonicMs();
@@ -276,7 +266,7 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     try {
       if (connected === undefined) await this.connect();
       else if (nowMs - this.#verifiedAtMs >= VERIFY_EVERY_MS || this.#failure !== undefined) {
-        await connected.cql.within(REQUEST_DEADLINE_MS, () => verifySchema(connected.cql));
+        await connected.cql.within(APPLY_DEADLINE_MS, () => verifySchema(connected.cql));
         this.#verifiedAtMs = nowMs;
         this.#noteFailure(undefined);
       }

@@ -2,7 +2,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { Client, ExecutionProfile, policies, type QueryOptions, types } from 'cassandra-driver';
 import { unavailable } from './cassandra-errors.ts';
-import { type CassandraStoreOptions, REQUEST_DEADLINE_MS } from './cassandra-options.ts';
+import { APPLY_DEADLINE_MS, type CassandraStoreOptions, REQUEST_DEADLINE_MS } from './cassandra-options.ts';
 import { InFlightGate } from './in-flight-gate.ts';
 import { RegionRoutingPolicy, SpeculateReads } from './routing-policies.ts';
 
@@ -47,25 +47,30 @@ export class Cql {
     this.keyspace = options.keyspace;
   }
 
-  /** Connects; rejects with the driver's error, and leaves nothing open. */
+  /** Connects; rejects with the driver's error, or a ProblemError for a data centre that is not there, and leaves nothing open. */
   static async connect(options: CassandraStoreOptions): Promise<Cql> {
     const client = clientOf(options);
     try {
       await client.connect();
+      const unknown = unknownDataCentres(client, options);
+      if (unknown !== undefined) throw unknown;
       return new Cql(client, options);
     } catch (error) {
+      // Without a node in the local data centre the driver only says that it reaches none, though it knows the others.
+      const unknown = unknownDataCentres(client, options);
       await client.shutdown().catch(() => undefined);
-      throw error;
+      throw unknown ?? error;
     }
+  }
+
+  /** Statements of this process that run now. */
+  get statementsInFlight(): number {
+    return this.#gate.inFlight;
   }
 
   /** Data centres of the cluster, with the number of nodes known in each. */
   dataCentres(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>();
-    this.#client.hosts.forEach(host => {
-      counts.set(host.datacenter, (counts.get(host.datacenter) ?? 0) + 1);
-    });
-    return counts;
+    return dataCentresOf(this.#client);
   }
 
   /** Runs work made of statements within a deadline; what the driver throws becomes a ProblemError STORE_UNAVAILABLE. */
@@ -151,6 +156,27 @@ export class Cql {
   }
 }
 
+function dataCentresOf(client: Client): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  client.hosts?.forEach(({ datacenter }) => {
+    if (datacenter) counts.set(datacenter, (counts.get(datacenter) ?? 0) + 1);
+  });
+  return counts;
+}
+
+function unknownDataCentres(
+  client: Client,
+  { localDataCentre, fallbackDataCentres }: CassandraStoreOptions,
+): ProblemError | undefined {
+  const known = dataCentresOf(client);
+  const unknown = [localDataCentre, ...fallbackDataCentres].filter(name => !known.has(name));
+  if (known.size === 0 || unknown.length === 0) return undefined;
+  const names = [...known.keys()].toSorted().join(', ');
+  return new ProblemError(
+    problem('STORE_UNAVAILABLE', `Cassandra has no data centre ${unknown.join(', ')}; it has ${names}`),
+  );
+}
+
 function classesOf({ consistency }: CassandraStoreOptions): Readonly<Record<CallClass, QueryOptions>> {
   const level = {
     LOCAL_ONE: LEVELS.localOne,
@@ -160,10 +186,11 @@ function classesOf({ consistency }: CassandraStoreOptions): Readonly<Record<Call
   } as const;
   const settled = consistency.write === 'QUORUM' ? LEVELS.quorum : LEVELS.localQuorum;
   const serial = consistency.serial === 'SERIAL' ? LEVELS.serial : LEVELS.localSerial;
-  const common = { prepare: true } as const;
+  const common = { prepare: true, readTimeout: APPLY_DEADLINE_MS } as const;
+  const quick = { prepare: true, readTimeout: REQUEST_DEADLINE_MS } as const;
   return {
-    read: { ...common, consistency: level[consistency.read], isIdempotent: true },
-    'settled-read': { ...common, consistency: settled, isIdempotent: true, executionProfile: LOCAL_ONLY },
+    read: { ...quick, consistency: level[consistency.read], isIdempotent: true },
+    'settled-read': { ...quick, consistency: settled, isIdempotent: true, executionProfile: LOCAL_ONLY },
     write: { ...common, consistency: level[consistency.write], isIdempotent: true },
     'record-read': { ...common, consistency: settled, isIdempotent: true },
     conditional: {
@@ -196,7 +223,7 @@ function clientOf(options: CassandraStoreOptions): Client {
     maxPrepared: options.maxTables * STATEMENTS_PER_TABLE + OTHER_STATEMENTS,
     // The nodes that are found do not tell their ports: all listen on the same.
     protocolOptions: { port: portOf(contactPoints), maxSchemaAgreementWaitSeconds: 0 },
-    socketOptions: { readTimeout: REQUEST_DEADLINE_MS, connectTimeout: 5_000, tcpNoDelay: true },
+    socketOptions: { readTimeout: APPLY_DEADLINE_MS, connectTimeout: 5_000, tcpNoDelay: true },
     queryOptions: { prepare: true },
     pooling: { heartBeatInterval: 5_000 },
   });

@@ -18,6 +18,11 @@ export class InFlightGate {
     this.#maxWaiting = bounds.maxWaiting ?? MAX_STATEMENTS_WAITING;
   }
 
+  /** Statements that run now. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
   /** Statements that wait now. */
   get waiting(): number {
     return this.#waiting.length - this.#head;

@@ -2,7 +2,7 @@ import { rowEventTimeUs } from '@featuremesh/domain/packed-row';
 import { compareRows, wins } from '@featuremesh/domain/row-order';
 import type { ApplyOutcome, StoredRow, TableRef } from '../../ports/online-store.ts';
 import type { Cql } from './cql.ts';
-import { GROUPED_FROM_KEYS, planSlate } from './slate-plan.ts';
+import { planSlate, type SlatePlan, slateKind } from './slate-plan.ts';
 import { statementsOf } from './table-statements.ts';
 
 /** Rows of one page of a scan or count that the server reads at once. */
@@ -11,12 +11,12 @@ const PAGE_ROWS = 1_000;
 /** Packed rows in the groups' tables. */
 export class StoredRows {
   readonly #cql: Cql;
-  readonly #groupedFrom: number;
+  readonly #kind: SlatePlan['kind'] | undefined;
 
-  /** `groupedFrom`: keys from which a read is grouped by replica, where it is not what measurement chose. */
-  constructor(cql: Cql, { groupedFrom = GROUPED_FROM_KEYS }: { readonly groupedFrom?: number } = {}) {
+  /** `kind`: how slates are read, where it is not to be judged each time. */
+  constructor(cql: Cql, { kind }: { readonly kind?: SlatePlan['kind'] } = {}) {
     this.#cql = cql;
-    this.#groupedFrom = groupedFrom;
+    this.#kind = kind;
   }
 
   /**
@@ -45,7 +45,8 @@ export class StoredRows {
   ): Promise<readonly (Uint8Array | undefined)[]> {
     const { readOne, readSome } = statementsOf(this.#cql.keyspace, table);
     const call = { as: how.settled ? 'settled-read' : 'read', expired: how.expired } as const;
-    const slate = planSlate(keys.map(bufferOf), key => this.#cql.replicasOf(key), this.#groupedFrom);
+    const kind = this.#kind ?? slateKind(keys.length, this.#cql.statementsInFlight);
+    const slate = planSlate(kind, keys.map(bufferOf), key => this.#cql.replicasOf(key));
     if (slate.kind === 'singles') {
       const answers = await Promise.all(slate.keys.map(key => this.#cql.execute(readOne, [key], call)));
       return answers.map(({ rows }) => rows[0]?.['v'] as Buffer | undefined);
