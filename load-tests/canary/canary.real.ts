@@ -41,7 +41,7 @@ import {
   EUROPE,
   WEST,
 } from './testing/canary-groups.ts';
-import { CanaryWorkload, post } from './testing/canary-workload.ts';
+import { ASKED, CanaryWorkload, post } from './testing/canary-workload.ts';
 import { type PlantedLeak, plantedLeaks } from './testing/planted-leaks.ts';
 import { jsonOf, SECRET_FEATURES } from './testing/secret-rows.ts';
 
@@ -311,11 +311,15 @@ test(
     expect(there).toContain(
       `${key.replace('key item', 'note')} in http ${WEST} to ${EAST}, answers of ${EAST}`,
     );
+    const asked = report.findings.filter(one => one.needle.startsWith(ASKED));
+    expect(asked.filter(one => !one.medium.startsWith('http '))).toEqual([]);
     // Europe's gateway is in the gateway set of no row of another region: it redirected, and asked nobody.
     expect(workload.errorBodies.get(EUROPE)?.join()).toContain('RESIDENCY_REDIRECT');
-    const asked = tap.media().filter(one => one.name.startsWith(`http ${EUROPE} `) && one.region === EUROPE);
-    expect(asked.length).toBe(2);
-    for (const { scan } of asked)
+    const requests = tap
+      .media()
+      .filter(one => one.name.startsWith(`http ${EUROPE} `) && one.region === EUROPE);
+    expect(requests.length).toBe(2);
+    for (const { scan } of requests)
       for await (const item of scan())
         expect(Buffer.from(item.bytes).toString('latin1')).not.toContain('POST ');
     const bytes = report.searched.reduce((sum, one) => sum + one.bytes, 0);

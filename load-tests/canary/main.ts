@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -15,7 +16,10 @@ const usage = `npm run canary -- [options]: looks for values in every medium of 
 
 A value has at least eight bytes. Exit status: 0 nothing where it may not be, 1 a leak or a medium that could not be searched, 2 usage.`;
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`canary: ${error instanceof Error ? error.message : String(error)}; see --help\n`);
+  return 2;
+});
 
 async function main(): Promise<number> {
   const { values: options } = parseArgs({
@@ -41,7 +45,9 @@ async function main(): Promise<number> {
   const needles = values.map((value, at): Needle => {
     return { name: `value ${at + 1} (${value.kind})`, value, placement, gateways: placement };
   });
-  const mesh = readMesh(join(dataFolder(options['data-dir']), 'mesh.json'));
+  const path = join(dataFolder(options['data-dir']), 'mesh.json');
+  if (!existsSync(path)) throw new Error(`no mesh runs: there is no ${path}; start one with npm start`);
+  const mesh = readMesh(path);
   return print(await searchMesh({ regions: mesh.regions.map(canaryRegion), needles }));
 }
 

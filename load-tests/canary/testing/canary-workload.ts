@@ -92,7 +92,7 @@ export class CanaryWorkload {
       for (const way of ['region', 'gateway', 'graphql'] as const) {
         const { group, region: origin, row } = this.pick(this.written);
         const asked = this.#random.int(4) === 0 ? this.#row(group, origin) : row;
-        if (asked !== row) this.needles.push(...asked.needles.filter(one => one.name.includes(' key ')));
+        if (asked !== row) this.needles.push(...askedOnly(asked));
         const features = [`${group}:note`, `${group}:vector`, `${group}:count`];
         const { service, gateway } = this.#urls(id);
         const reply =
@@ -127,7 +127,7 @@ export class CanaryWorkload {
     const wrong = this.pick<object>([
       { count: note },
       { [String(note)]: 1 },
-      { blob: note },
+      { blob: `"${String(note)}"` },
       { labels: note },
       { vector: [note] },
     ]);
@@ -156,6 +156,15 @@ export class CanaryWorkload {
     else this.note(id, reply.text);
     return reply;
   }
+}
+
+/** What the needles of keys that are asked for and written nowhere are called. */
+export const ASKED = 'asked ';
+
+/** The keys of a row that is never written: only gateways and regions of its group may tell each other of them. */
+function askedOnly({ needles }: SecretRow): readonly Needle[] {
+  const keys = needles.filter(({ name }) => name.includes(' key '));
+  return keys.map(needle => ({ ...needle, name: `${ASKED}${needle.name}` }));
 }
 
 /** Posts JSON, or a text as it is. */
