@@ -101,7 +101,10 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
   }
 
   async dropTable(table: TableRef): Promise<void> {
-    await this.#within(SCHEMA_DEADLINE_MS, parts => parts.tables.drop(table));
+    await this.#within(SCHEMA_DEADLINE_MS, async ({ tables, rows }) => {
+      rows.forget(table);
+      await tables.drop(table);
+    });
   }
 
   async listTables(): Promise<readonly TableRef[]> {
@@ -214,7 +217,7 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     return {
       cql,
       control,
-      rows: new StoredRows(cql),
+      rows: new StoredRows(cql, clock),
       tables: new CassandraTables(cql, maxTables, this.#lockOf(cql, control)),
       applied: new AppliedRecords(cql),
       idempotency: new IdempotencyRecords(cql, () => clock.nowMs()),

@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
+import { systemClock } from '@featuremesh/runtime/clock';
 import { seededRandom } from '@featuremesh/runtime/random';
 import { testKey, testRow } from '@featuremesh/testkit/generators/packed-rows';
 import { Client, types } from 'cassandra-driver';
@@ -71,7 +72,7 @@ async function measure(): Promise<void> {
   const cql = await Cql.connect(options);
   const { readOne, readSome } = statementsOf(options.keyspace, TABLE);
   const rows = (kind: 'singles' | 'grouped'): Read => {
-    const stored = new StoredRows(cql, { kind });
+    const stored = new StoredRows(cql, systemClock, { kind });
     return asked => stored.read(TABLE, asked, { settled: false, expired: FOREVER });
   };
   const strategies: Readonly<Record<string, Read>> = {

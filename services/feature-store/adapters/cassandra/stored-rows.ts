@@ -1,9 +1,11 @@
 import { rowEventTimeUs } from '@featuremesh/domain/packed-row';
 import { compareRows, wins } from '@featuremesh/domain/row-order';
+import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { ApplyOutcome, StoredRow, TableRef } from '../../ports/online-store.ts';
 import type { Cql } from './cql.ts';
+import { RowCounts } from './row-counts.ts';
 import { planSlate, type SlatePlan, slateKind } from './slate-plan.ts';
-import { statementsOf } from './table-statements.ts';
+import { nameOfTable, statementsOf } from './table-statements.ts';
 
 /** Rows of one page of a scan or count that the server reads at once. */
 const PAGE_ROWS = 1_000;
@@ -11,11 +13,13 @@ const PAGE_ROWS = 1_000;
 /** Packed rows in the groups' tables. */
 export class StoredRows {
   readonly #cql: Cql;
+  readonly #counts: RowCounts;
   readonly #kind: SlatePlan['kind'] | undefined;
 
   /** `kind`: how slates are read, where it is not to be judged each time. */
-  constructor(cql: Cql, { kind }: { readonly kind?: SlatePlan['kind'] } = {}) {
+  constructor(cql: Cql, clock: MonotonicClock, { kind }: { readonly kind?: SlatePlan['kind'] } = {}) {
     this.#cql = cql;
+    this.#counts = new RowCounts(clock);
     this.#kind = kind;
   }
 
@@ -85,11 +89,18 @@ export class StoredRows {
     return following.slice(0, limit).map(({ key, row }) => ({ key, row }));
   }
 
-  /** Number of keys, exactly: the server reads all of them. */
+  /** The table is gone, and what is remembered of it. */
+  forget(table: TableRef): void {
+    this.#counts.forget(nameOfTable(table));
+  }
+
+  /** Number of keys; the server reads all of them, so that of a large table it is up to a minute old. */
   async count(table: TableRef, expired: AbortSignal): Promise<number> {
     const { count } = statementsOf(this.#cql.keyspace, table);
-    const { rows } = await this.#cql.page(count, [], { rows: PAGE_ROWS, expired });
-    return Number(rows[0]?.['n'] ?? 0);
+    return this.#counts.of(nameOfTable(table), async () => {
+      const { rows } = await this.#cql.page(count, [], { rows: PAGE_ROWS, expired });
+      return Number(rows[0]?.['n'] ?? 0);
+    });
   }
 }
 
