@@ -14,7 +14,7 @@ export function readyText(
     defaultDataDir: boolean;
     cwd: string;
     demo: boolean;
-    reads: ReplicaReads | undefined;
+    reads: string | undefined;
   },
 ): string {
   const width = Math.max(...mesh.regions.map(region => region.id.length));
@@ -62,7 +62,13 @@ export function downText(
   ].join('\n');
 }
 
-function networkLines(mesh: MeshFile, reads: ReplicaReads | undefined): readonly string[] {
+/** What a replica is for, in one line of measured figures. */
+export function readsText(reads: ReplicaReads, isLoading: boolean): string {
+  const when = isLoading ? 'Measured while the rest of the demo loads' : 'Measured now';
+  return `${when}: a row from ${reads.reader}'s own replica ${ms(reads.replicaMs)}; the same row read in its home region ${reads.home} ${ms(reads.homeMs)}`;
+}
+
+function networkLines(mesh: MeshFile, reads: string | undefined): readonly string[] {
   const ids = mesh.regions.map(region => region.id);
   const pairs = ids.flatMap((far, at) =>
     ids.slice(0, at).map(near => `${near} - ${far} ${demoRoundTripMs(near, far)} ms`),
@@ -75,11 +81,7 @@ function networkLines(mesh: MeshFile, reads: ReplicaReads | undefined): readonly
       : `round trips ${pairs.slice(0, shownPairs).join(', ')}${more}; change or cut it: npm run wan -- --help`;
   return [
     ...(mesh.regions.length < 2 ? [] : [`  Network: ${network}`]),
-    ...(reads === undefined
-      ? []
-      : [
-          `  Measured now: a row from ${reads.reader}'s own replica ${ms(reads.replicaMs)}; the same row read in its home region ${reads.home} ${ms(reads.homeMs)}`,
-        ]),
+    ...(reads === undefined ? [] : [`  ${reads}`]),
   ];
 }
 

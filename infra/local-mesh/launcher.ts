@@ -6,7 +6,7 @@ import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { locateNatsServer } from '../components/nats-server.ts';
-import { downText } from './announce.ts';
+import { downText, readsText } from './announce.ts';
 import { bringDemoIntoForce } from './demo-definitions.ts';
 import { DemoLoader } from './demo-loader.ts';
 import { endMeshLeftovers, removeMeshData } from './fresh-start.ts';
@@ -17,7 +17,7 @@ import { type PreparedRegion, prepareRegions } from './prepare-regions.ts';
 import type { ProgressView } from './progress-view.ts';
 import { DEMO_REGION_COUNT, LOCAL_REGIONS } from './region-names.ts';
 import { RegionProcess } from './region-process.ts';
-import { measureReplicaReads, type ReplicaReads } from './replica-reads.ts';
+import { measureReplicaReads } from './replica-reads.ts';
 import { wanConfigOf } from './wan-plan.ts';
 import { WanProcess, wanPorts } from './wan-process.ts';
 
@@ -42,6 +42,8 @@ export class Launcher {
   #wan: WanProcess | undefined;
   #startedAt = '';
   #announced = false;
+  /** Whether the demo's rows are still being loaded. */
+  #loading = true;
 
   constructor(options: MeshOptions, tools: LauncherTools) {
     this.#options = options;
@@ -87,12 +89,13 @@ export class Launcher {
     return meshFileOf(regions, this.#startedAt, this.#wan);
   }
 
-  /** One row read from Europe's replica and from its home region; undefined without the demo. */
-  async measureReads(): Promise<ReplicaReads | undefined> {
+  /** One row read from Europe's replica and from its home region, in words; undefined without the demo. */
+  async measuredReads(): Promise<string | undefined> {
+    const isLoading = this.#loading;
     const reader = this.meshFile().regions[DEMO_REGION_COUNT - 1];
-    return this.#demo && reader !== undefined
-      ? await measureReplicaReads(reader, this.#tools.clock)
-      : undefined;
+    if (!this.#demo || reader === undefined) return undefined;
+    const reads = await measureReplicaReads(reader, this.#tools.clock);
+    return reads === undefined ? undefined : readsText(reads, isLoading);
   }
 
   /** Loader first, then all regions at once, each in its own order, then the network between them. mesh.json goes before anything stops. True where something ran. */
@@ -151,7 +154,11 @@ export class Launcher {
     this.#loader = new DemoLoader(
       { meshFile, rows: demoRows, dataDir, timer },
       {
-        onEvent: event => view.loader(event),
+        onEvent: event => {
+          view.loader(event);
+          if (event.event === 'loaded' || event.event === 'streaming') this.#loading = false;
+          if (event.event === 'loaded' && this.#announced) void this.#tellReads();
+        },
         onEnd: how => {
           if (!this.#stopping.signal.aborted)
             view.line(`The demo loader ended (${how}); its log: ${join(dataDir, 'demo', 'loader.log')}`);
@@ -159,6 +166,12 @@ export class Launcher {
       },
     );
     await this.#loader.startUntilReady();
+  }
+
+  /** The figures told while the demo was loading are not those of a mesh at rest. */
+  async #tellReads(): Promise<void> {
+    const text = await this.measuredReads();
+    if (text !== undefined && !this.#stopping.signal.aborted) this.#tools.view.line(text);
   }
 
   /** Process ids change when a part is restarted; the file follows as long as the mesh is announced. */

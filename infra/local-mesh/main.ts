@@ -42,7 +42,7 @@ async function run(): Promise<number> {
         view.line(`The demo needs ${DEMO_REGION_COUNT} regions; this mesh starts empty`);
       const seconds = (systemClock.monotonicMs() - startedMs) / 1_000;
       const defaultDataDir = options.dataDir === join(process.cwd(), '.featuremesh');
-      const reads = await launcher.measureReads();
+      const reads = await Promise.race([launcher.measuredReads(), interrupted.then(() => undefined)]);
       view.line(
         readyText(launcher.meshFile(), {
           seconds,
