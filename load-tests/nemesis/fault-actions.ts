@@ -1,4 +1,5 @@
-import { dirname } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { changeWan } from '@featuremesh/infra/wan/wan-control';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { processesOf } from './region-processes.ts';
@@ -42,6 +43,13 @@ async function doFault(mesh: StartedMesh, fault: Fault, timer: Timer): Promise<v
       signalAll(pids, 'SIGCONT');
       return;
     }
+    case 'clock': {
+      const file = join(dataDirOf(mesh, fault.region), 'run', 'clock-offset-ms');
+      writeFileSync(file, String(fault.offsetMs));
+      await timer.sleep(fault.lastsMs);
+      rmSync(file, { force: true });
+      return;
+    }
     case 'cut':
     case 'black-hole': {
       const { controlUrl } = mesh;
@@ -55,11 +63,15 @@ async function doFault(mesh: StartedMesh, fault: Fault, timer: Timer): Promise<v
   }
 }
 
+/** The processes name the configuration, which stands beside the data. */
 function folderOf(mesh: StartedMesh, id: string): string {
+  return dirname(dataDirOf(mesh, id));
+}
+
+function dataDirOf(mesh: StartedMesh, id: string): string {
   const region = mesh.regions.find(candidate => candidate.id === id);
   if (region?.dataDir === undefined) throw new Error(`the mesh has no region ${id}`);
-  // The processes name the configuration, which stands beside the data.
-  return dirname(region.dataDir);
+  return region.dataDir;
 }
 
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {

@@ -7,8 +7,8 @@ import { runNemesis } from './nemesis.ts';
 const MAX_TOLD = 30;
 const usage = `npm run nemesis -- [options]
 
-Starts a mesh of its own, writes into every region and counts, while processes are killed with -9 or stand still and links are cut or
-swallow everything. At the end every acknowledged row must be in every region, and all regions must agree.
+Starts a mesh of its own, writes into every region and counts, while processes are killed with -9 or stand still, clocks are an hour
+wrong, and links are cut or swallow everything. At the end every acknowledged row must be in every region, and all regions must agree.
 
   --minutes N      how long faults go on (5)
   --seed TEXT      the same seed gives the same faults (default: the time)

@@ -5,7 +5,7 @@ import { freePortBase } from '@featuremesh/cli/testing/fmesh-process';
 import { expect, test } from 'vitest';
 import { runNemesis } from './nemesis.ts';
 
-const SEED = process.env['FEATUREMESH_NEMESIS_SEED'] ?? 'bounded-1';
+const SEED = process.env['FEATUREMESH_NEMESIS_SEED'] ?? 'bounded-3';
 
 test('S1, S5: no acknowledged row is lost and regions agree after kills, freezes, cuts and black holes of a seed', {
   timeout: 240_000,

@@ -8,6 +8,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill'; readonly region: string; readonly process: (typeof KILLABLE)[number] }
   /** SIGSTOP, then SIGCONT: beyond 5 s the lease of the slot has run out meanwhile. */
   | { readonly kind: 'freeze'; readonly region: string; readonly lastsMs: number }
+  /** The clocks of a region's processes, those that start meanwhile included, are wrong by `offsetMs`. */
+  | { readonly kind: 'clock'; readonly region: string; readonly offsetMs: number; readonly lastsMs: number }
   | {
       readonly kind: 'cut' | 'black-hole';
       readonly between: readonly [string, string];
@@ -18,6 +20,7 @@ export type Fault = { readonly atMs: number } & (
 /** Pause between the begins of two faults. */
 const PAUSE_MS = { min: 1_500, max: 4_000 };
 const LASTS_MS = { min: 1_000, max: 8_000 };
+const HOUR_MS = 3_600_000;
 
 /** The faults of a run of this length: the same seed gives the same ones. Links are touched only where `hasWan`. */
 export function faultSchedule(
@@ -30,16 +33,19 @@ export function faultSchedule(
   const region = (): string => regions[random.int(regions.length)] ?? '';
   const faults: Fault[] = [];
   for (let atMs = between(PAUSE_MS); atMs < lastsMs; atMs += between(PAUSE_MS)) {
-    const draw = random.int(10);
-    if (draw < 6 || (draw >= 8 && (!hasWan || regions.length < 2))) {
+    const draw = random.int(12);
+    if (draw < 6 || (draw >= 10 && (!hasWan || regions.length < 2))) {
       const process = KILLABLE[random.int(KILLABLE.length)] ?? 'service';
       faults.push({ atMs, kind: 'kill', region: region(), process });
     } else if (draw < 8) faults.push({ atMs, kind: 'freeze', region: region(), lastsMs: between(LASTS_MS) });
-    else {
+    else if (draw < 10) {
+      const offsetMs = draw === 8 ? HOUR_MS : -HOUR_MS;
+      faults.push({ atMs, kind: 'clock', region: region(), offsetMs, lastsMs: between(LASTS_MS) });
+    } else {
       const first = random.int(regions.length);
       const second = (first + 1 + random.int(regions.length - 1)) % regions.length;
       const pair = [regions[first] ?? '', regions[second] ?? ''] as const;
-      const kind = draw === 8 ? 'cut' : 'black-hole';
+      const kind = draw === 10 ? 'cut' : 'black-hole';
       faults.push({ atMs, kind, between: pair, lastsMs: between(LASTS_MS) });
     }
   }
@@ -53,6 +59,8 @@ export function describeFault(fault: Fault): string {
       return `kill -9 of the ${fault.process} of ${fault.region}`;
     case 'freeze':
       return `the service of ${fault.region} stands still for ${fault.lastsMs} ms`;
+    case 'clock':
+      return `the clock of ${fault.region} is wrong by ${fault.offsetMs / 1_000} s for ${fault.lastsMs} ms`;
     case 'cut':
     case 'black-hole':
       return `${fault.kind} between ${fault.between.join(' and ')} for ${fault.lastsMs} ms`;

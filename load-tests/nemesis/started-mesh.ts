@@ -37,7 +37,10 @@ export async function startMesh(options: {
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', LAUNCHER, ...args, ...numbers],
-    { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, FEATUREMESH_CLOCK_DRILL: '1' },
+    },
   );
   const log = createWriteStream(join(dataDir, 'launcher.log'), { flags: 'a' });
   child.stdout?.pipe(log, { end: false });

@@ -88,6 +88,12 @@ export function httpUrl(address: ListenAddress): string {
   return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
+/** In a drill (`FEATUREMESH_CLOCK_DRILL`) the clocks of one region's processes can be made wrong while they run. */
+function drilledClock({ config, env }: PartsInput): NodeJS.ProcessEnv {
+  if (env['FEATUREMESH_CLOCK_DRILL'] === undefined) return {};
+  return { FEATUREMESH_CLOCK_OFFSET_FILE: join(config.dataDir, 'run', 'clock-offset-ms') };
+}
+
 function nodePart(
   input: PartsInput,
   part: {
@@ -109,7 +115,7 @@ function nodePart(
       input.configPath,
       ...part.extra,
     ],
-    env: { ...NODE_MEMORY, ...input.env },
+    env: { ...NODE_MEMORY, ...input.env, ...drilledClock(input) },
     ipc: true,
     marker: input.configPath,
     notReady: () => healthReason(httpUrl(part.address)),

@@ -1,3 +1,4 @@
+import { MAX_CLOCK_SKEW_MS } from '@featuremesh/domain/limits';
 import type { ApplyStep } from '@featuremesh/feature-store/ports/online-store';
 import { expect, test } from 'vitest';
 import { testRow } from '../generators/packed-rows.ts';
@@ -22,6 +23,13 @@ export function leaseTests(store: Store, subject: () => OnlineStoreSubject): voi
     await other.acquireLease(lease('b', 20, 0));
     expect(await store().acquireLease(lease('a', 20))).toEqual({ name: 'l', epoch: 3 });
     await other.close();
+  });
+
+  test('a lease that ends later than any that could be given now, from a clock that was wrong, keeps nobody out', async () => {
+    expect(await store().acquireLease(lease('a', 3_600_000))).toEqual({ name: 'l', epoch: 1 });
+    expect(await store().acquireLease(lease('b', 0))).toEqual({ name: 'l', epoch: 2 });
+    expect(await store().acquireLease(lease('a', MAX_CLOCK_SKEW_MS))).toEqual({ name: 'l', epoch: 3 });
+    expect(await store().acquireLease(lease('b', 0))).toBeUndefined();
   });
 
   test('of many that race for a lease one gets it', async () => {

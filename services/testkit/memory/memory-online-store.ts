@@ -2,6 +2,7 @@ import type { Position } from '@featuremesh/domain/position';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { wins } from '@featuremesh/domain/row-order';
 import { tableName } from '@featuremesh/domain/subjects';
+import { leaseKeepsOut } from '@featuremesh/feature-store/ports/lease';
 import type {
   ApplyOutcome,
   ApplyStep,
@@ -152,9 +153,9 @@ export class MemoryOnlineStore implements OnlineStore, StampBounds {
     untilMs: number;
   }): Promise<LeaseRef | undefined> {
     this.#assertOpen();
-    const { name, holder, nowMs, untilMs } = lease;
+    const { name, holder, untilMs } = lease;
     const current = this.#state.leases.get(name);
-    if (current !== undefined && current.holder !== holder && current.untilMs > nowMs) return undefined;
+    if (current !== undefined && current.holder !== holder && leaseKeepsOut(current, lease)) return undefined;
     const epoch = current?.holder === holder ? current.epoch : (current?.epoch ?? 0) + 1;
     this.#state.leases.set(name, { holder, epoch, untilMs });
     return { name, epoch };

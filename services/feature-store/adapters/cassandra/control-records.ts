@@ -2,6 +2,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
+import { leaseKeepsOut } from '../../ports/lease.ts';
 import type { LeaseRef } from '../../ports/online-store.ts';
 import { isUnknownOutcome } from './cassandra-errors.ts';
 import type { Cql } from './cql.ts';
@@ -48,10 +49,10 @@ export class ControlRecords {
     lease: { name: string; holder: string; nowMs: number; untilMs: number },
     expired: AbortSignal,
   ): Promise<LeaseRef | undefined> {
-    const { name, holder, nowMs, untilMs } = lease;
+    const { name, holder, untilMs } = lease;
     return this.#inTurn(expired, async () => {
       const current = await this.#lease(name, expired);
-      if (current !== undefined && current.holder !== holder && current.untilMs > nowMs)
+      if (current !== undefined && current.holder !== holder && leaseKeepsOut(current, lease))
         return { done: undefined };
       const epoch = current?.holder === holder ? current.epoch : (current?.epoch ?? 0) + 1;
       const { takeLease, changeLease } = this.#statements;

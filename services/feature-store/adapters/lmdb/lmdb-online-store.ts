@@ -4,6 +4,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
 import { wins } from '@featuremesh/domain/row-order';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { leaseKeepsOut } from '../../ports/lease.ts';
 import type {
   ApplyOutcome,
   ApplyStep,
@@ -215,12 +216,13 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
     nowMs: number;
     untilMs: number;
   }): Promise<LeaseRef | undefined> {
-    const { name, holder, nowMs, untilMs } = lease;
+    const { name, holder, untilMs } = lease;
     return guardedAsync(() =>
       this.#root.transaction(() => {
         const key = `lease/${name}`;
         const current = parseRecord(leaseRecordSchema, this.#meta.get(key));
-        if (current !== undefined && current.holder !== holder && current.untilMs > nowMs) return undefined;
+        if (current !== undefined && current.holder !== holder && leaseKeepsOut(current, lease))
+          return undefined;
         const epoch = current?.holder === holder ? current.epoch : (current?.epoch ?? 0) + 1;
         this.#meta.putSync(key, { holder, epoch, untilMs });
         return { name, epoch };
