@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { changeWan } from '@featuremesh/infra/wan/wan-control';
 import type { Timer } from '@featuremesh/runtime/timer';
@@ -47,7 +47,7 @@ async function doFault(mesh: StartedMesh, fault: Fault, timer: Timer): Promise<v
       const file = join(dataDirOf(mesh, fault.region), 'run', 'clock-offset-ms');
       writeFileSync(file, String(fault.offsetMs));
       await timer.sleep(fault.lastsMs);
-      rmSync(file, { force: true });
+      writeFileSync(file, '0');
       return;
     }
     case 'cut':
