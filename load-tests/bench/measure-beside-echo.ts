@@ -43,15 +43,17 @@ export async function measureBesideEcho(
     readonly seconds: number;
     readonly answer: string;
     readonly signal?: AbortSignal;
+    /** Rounds that each side is measured in; four where none is given. */
+    readonly rounds?: number;
     /** Processes whose processor time a request takes. */
     readonly pids?: readonly number[];
     /** Also measures the server that hands every request on to the bare one. */
     readonly withRelay?: boolean;
   },
 ): Promise<{ values: Record<string, number>; echo: Record<string, number>; relayPerS?: number }> {
-  const { shape, seconds, answer, signal } = options;
+  const { shape, seconds, answer, signal, rounds = ROUNDS } = options;
   const warmUp = { shape, seconds: Math.max(LEAST_ROUND_S, Math.round(seconds * WARM_UP_SHARE)) };
-  const round = { shape, seconds: Math.max(LEAST_ROUND_S, Math.round(seconds / ROUNDS)) };
+  const round = { shape, seconds: Math.max(LEAST_ROUND_S, Math.round(seconds / rounds)) };
   const echo = await startEcho();
   const relay = options.withRelay === true ? await startRelay(echo) : undefined;
   try {
@@ -62,7 +64,7 @@ export async function measureBesideEcho(
     const measured: Record<string, number>[] = [];
     const beside: Record<string, number>[] = [];
     const relayed: Record<string, number>[] = [];
-    for (let i = 0; i < ROUNDS && signal?.aborted !== true; i++) {
+    for (let i = 0; i < rounds && signal?.aborted !== true; i++) {
       measured.push(await timed(options.pids ?? [], () => loadHttp(baseUrl, requests, round)));
       beside.push(await timed([echo.pid], () => loadHttp(echo.url, requests, round)));
       if (relay !== undefined) relayed.push(await loadHttp(relay.url, requests, round));
@@ -74,7 +76,8 @@ export async function measureBesideEcho(
     const shares = { ...values, ofEcho: rounded(share) };
     if (relay === undefined) return { values: shares, echo: limit };
     const relayPerS = best(relayed, shape)['requestsPerS'] ?? 0;
-    const ofRelay = rounded((values['requestsPerS'] ?? 0) / (relayPerS || 1));
+    if (relayPerS === 0) throw new Error('the relay beside the figure answers nothing');
+    const ofRelay = rounded((values['requestsPerS'] ?? 0) / relayPerS);
     return { values: { ...shares, ofRelay }, echo: limit, relayPerS };
   } finally {
     await relay?.close();

@@ -31,6 +31,7 @@ test('an open loop sends at the rate asked for, and the echo is measured beside 
   const { values, echo: beside } = await measureBesideEcho(echo.url, [request], {
     shape: { kind: 'open', requestsPerS: 40 },
     seconds: 2,
+    rounds: 1,
     answer: '{}',
   });
   for (const one of [values, beside]) {
@@ -38,6 +39,23 @@ test('an open loop sends at the rate asked for, and the echo is measured beside 
     expect(one['requestsPerS']).toBeGreaterThan(30);
     expect(one['requestsPerS']).toBeLessThanOrEqual(41);
   }
+});
+
+test('a closed loop tells the share of the echo and of a relay to it, and the processor time of an answer', async () => {
+  const { values, relayPerS = 0 } = await measureBesideEcho(echo.url, [request], {
+    shape: { kind: 'closed', connections: 2 },
+    seconds: 1,
+    rounds: 1,
+    answer: '{}',
+    pids: [echo.pid],
+    withRelay: true,
+  });
+  expect(values['failed']).toBe(0);
+  expect(values['cpuUsPerRequest']).toBeGreaterThan(1);
+  expect(values['ofEcho']).toBeGreaterThan(0.2);
+  // Two hops cost more than one.
+  expect(relayPerS).toBeGreaterThan(0);
+  expect(values['ofRelay']).toBeGreaterThan(values['ofEcho'] ?? 0);
 });
 
 test('percentiles are those of the nearest rank', () => {

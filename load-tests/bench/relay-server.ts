@@ -24,6 +24,7 @@ server.post('/*', (request, reply) => {
     },
     {
       onRequestStart: () => {},
+      onResponseStart: () => {},
       onResponseData: (_, chunk) => {
         chunks.push(chunk);
       },
