@@ -451,6 +451,20 @@ describe('four eyes', () => {
     },
     SLOW_MS,
   );
+
+  test(
+    'a position that a write returned is waited for by a read in another region',
+    async () => {
+      const write = ['write', 'delays', '--key', 'airport=travels', '--feature', 'mean_delay=5'];
+      const { position } = json((await mesh.fmesh(...write, '--json')).out) as { position: string };
+      const read = ['read', '--features', 'delays:mean_delay', '--key', 'airport=travels'];
+      const answer = await mesh.fmesh(...read, '--after', position, '--region', EUROPE, '--json');
+      expect(json(answer.out)).toMatchObject({ results: [{ columns: [[5]], statuses: ['PRESENT'] }] });
+      const wrong = await mesh.fmesh(...read, '--after', 'nonsense', '--region', EUROPE);
+      expect(wrong).toMatchObject({ code: EXIT.invalid, err: expect.stringContaining('INVALID_POSITION') });
+    },
+    SLOW_MS,
+  );
 });
 
 describe('rows that reside elsewhere', () => {
