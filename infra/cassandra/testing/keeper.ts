@@ -1,4 +1,4 @@
-import { identify, isAlive } from '@featuremesh/cli/region/process-identity';
+import { identify, isAlive } from '@featuremesh/runtime/process-identity';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { clusterIn } from './shared-cluster.ts';
 

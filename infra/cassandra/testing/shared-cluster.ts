@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isAlive } from '@featuremesh/cli/region/process-identity';
+import { isAlive } from '@featuremesh/runtime/process-identity';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { LocalCassandra } from '../local-cassandra.ts';
 import type { LocalClusterPlan } from '../node-layout.ts';

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { identify, isAlive } from '@featuremesh/runtime/process-identity';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { expect, test } from 'vitest';
 import { endLeftovers, isOurs, readPidFiles, writePidFile } from './pid-file.ts';
-import { identify, isAlive } from './process-identity.ts';
 
 const sleep = (ms: number): Promise<void> => systemTimer.sleep(ms);
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { commandLine } from './process-identity.ts';
+import { commandLine } from '@featuremesh/runtime/process-identity';
 
 /** A port that a part of the region is about to listen on. */
 export interface WantedPort {

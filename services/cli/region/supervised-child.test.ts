@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@featuremesh/runtime/clock';
+import { isAlive } from '@featuremesh/runtime/process-identity';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { expect, test } from 'vitest';
 import { LogFile } from './log-file.ts';
 import { readPidFiles } from './pid-file.ts';
-import { isAlive } from './process-identity.ts';
 import { SupervisedChild } from './supervised-child.ts';
 
 const STAY = "process.on('disconnect', () => process.exit(0)); setInterval(() => 0, 1000);";

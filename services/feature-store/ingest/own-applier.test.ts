@@ -113,7 +113,7 @@ beforeEach(async () => {
   };
   startApplier = hadOtherOwner => {
     applier = new OwnApplier(
-      { slot: 0, lease, log: changeLog, store, replay, clock, timer, logger, onFenced },
+      { slot: 0, lease, log: changeLog, store, replay, timer, logger, onFenced },
       { tail: 0, hadOtherOwner },
     );
   };

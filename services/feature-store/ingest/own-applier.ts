@@ -1,5 +1,4 @@
 import { assert } from '@featuremesh/domain/assert';
-import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { AppendOutcome, ChangeLog, ChunkAppend } from '../ports/change-log.ts';
@@ -21,7 +20,6 @@ export interface OwnApplierOptions {
   readonly log: ChangeLog;
   readonly store: OnlineStore;
   readonly replay: LogReplay;
-  readonly clock: Clock;
   readonly timer: Timer;
   readonly logger: Logger;
   readonly onFenced: () => void;
@@ -49,7 +47,9 @@ export class OwnApplier {
   /** Appends wait here while a recovery hands over. */
   #gate: Promise<void> = Promise.resolve();
   #storeFailing = false;
-  #unknownAtMs = Number.NEGATIVE_INFINITY;
+  /** Counts what may still land in the log; quiet again some time after the last, by no clock that may jump. */
+  #quarantine = 0;
+  #isQuiet = true;
 
   /**
    * `tail` is the watermark after the slot's log was read to its end. `hadOtherOwner`: an append of the process before may still land,
@@ -60,7 +60,7 @@ export class OwnApplier {
     this.#watermark = ownWatermark(options.slot, options.log.feedEpoch);
     this.#mode = { kind: 'direct', tail: from.tail };
     if (!from.hadOtherOwner) return;
-    this.#unknownAtMs = options.clock.nowMs();
+    this.#beginQuarantine();
     this.#fallBehind('another process owned the slot');
   }
 
@@ -81,7 +81,7 @@ export class OwnApplier {
       const outcome = await this.#append(chunk);
       await before;
       if (outcome.kind === 'unknown') {
-        this.#unknownAtMs = this.#options.clock.nowMs();
+        this.#beginQuarantine();
         this.#fallBehind('an append has an unknown outcome');
       }
       if (outcome.kind !== 'stored') return outcome;
@@ -135,6 +135,15 @@ export class OwnApplier {
     }
   }
 
+  #beginQuarantine(): void {
+    this.#quarantine += 1;
+    this.#isQuiet = false;
+    const mine = this.#quarantine;
+    void this.#options.timer.sleep(UNKNOWN_APPEND_QUARANTINE_MS, this.#stopped.signal).then(() => {
+      if (this.#quarantine === mine) this.#isQuiet = true;
+    });
+  }
+
   #fallBehind(reason: string): void {
     if (this.#mode.kind === 'behind') return;
     this.#options.logger.warn({ reason, slot: this.#options.slot }, 'own writes fall behind the log');
@@ -147,14 +156,14 @@ export class OwnApplier {
   }
 
   async #recover(): Promise<void> {
-    const { timer, clock, logger, onFenced } = this.#options;
+    const { timer, logger, onFenced } = this.#options;
     const { signal } = this.#stopped;
     let pauseMs = RETRY_FIRST_MS;
     while (!signal.aborted) {
       try {
         await this.#catchUp();
         this.#storeFailing = false;
-        if (clock.nowMs() >= this.#unknownAtMs + UNKNOWN_APPEND_QUARANTINE_MS && (await this.#handOver())) {
+        if (this.#isQuiet && (await this.#handOver())) {
           logger.info({ slot: this.#options.slot }, 'own writes follow the log again');
           return;
         }
@@ -184,8 +193,7 @@ export class OwnApplier {
     try {
       await this.#settled;
       const tail = await this.#catchUp();
-      const isQuiet = this.#options.clock.nowMs() >= this.#unknownAtMs + UNKNOWN_APPEND_QUARANTINE_MS;
-      if (!isQuiet || this.#stopped.signal.aborted) return false;
+      if (!this.#isQuiet || this.#stopped.signal.aborted) return false;
       this.#mode = { kind: 'direct', tail };
       return true;
     } finally {

@@ -161,7 +161,8 @@ export class Projector {
       if (!isStaleLease(error)) throw error;
     } finally {
       renewal.stop();
-      await this.#acquire(slotLease(slot), 0).catch(() => undefined);
+      // Where its process has just died the slot's next one shall wait, and so know that something may still land.
+      if (!lease.wasCutShort) await this.#acquire(slotLease(slot), 0).catch(() => undefined);
     }
   }
 

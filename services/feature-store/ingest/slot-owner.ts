@@ -131,6 +131,7 @@ export class SlotOwner {
     const { signal } = this.#stopped;
     let lease = await this.#acquire(LEASE_MS);
     if (lease === undefined) return false;
+    if (lease.wasCutShort) this.#isContended = true;
     let untilMs = clock.nowMs() + LEASE_MS;
     // A long tail must not outlive the lease that it is applied under.
     const renewal = timer.every(LEASE_RENEW_MS, async () => {
@@ -154,7 +155,7 @@ export class SlotOwner {
       const stamps = await StampClock.open({ slot, bounds: store, clock, lease, seenUs });
       const onFenced = (): void => this.#lose();
       const applier = new OwnApplier(
-        { slot, lease, log, store, replay, clock, timer, logger, onFenced },
+        { slot, lease, log, store, replay, timer, logger, onFenced },
         { tail, hadOtherOwner: this.#isContended },
       );
       this.#isContended = false;

@@ -46,6 +46,8 @@ export interface ApplyStep {
 export interface LeaseRef {
   readonly name: string;
   readonly epoch: number;
+  /** Taken before its time was over, because its holder is known to be gone or wrong: what that one had begun may still land in the log. */
+  readonly wasCutShort?: true;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Position } from '@featuremesh/domain/position';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
 import { wins } from '@featuremesh/domain/row-order';
+import { isKnownGone, ownProcessMark } from '@featuremesh/runtime/process-mark';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { leaseKeepsOut } from '../../ports/lease.ts';
 import type {
@@ -33,6 +34,10 @@ export interface LmdbOnlineStoreOptions {
   readonly path: string;
   readonly maxTables: number;
 }
+
+const mark = ownProcessMark();
+/** Written beside every lease of this process. */
+const PROCESS: { readonly process?: string } = mark === undefined ? {} : { process: mark };
 
 /**
  * The online store on LMDB; several processes may have it open at once. Rows, watermark, positions and idempotency record of a step
@@ -221,11 +226,12 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
       this.#root.transaction(() => {
         const key = `lease/${name}`;
         const current = parseRecord(leaseRecordSchema, this.#meta.get(key));
-        if (current !== undefined && current.holder !== holder && leaseKeepsOut(current, lease))
-          return undefined;
+        const isForeign = current !== undefined && current.holder !== holder;
+        if (isForeign && leaseKeepsOut(current, lease) && !hasEnded(current.process)) return undefined;
+        const isCutShort = isForeign && current.untilMs > lease.nowMs;
         const epoch = current?.holder === holder ? current.epoch : (current?.epoch ?? 0) + 1;
-        this.#meta.putSync(key, { holder, epoch, untilMs });
-        return { name, epoch };
+        this.#meta.putSync(key, { holder, epoch, untilMs, ...PROCESS });
+        return isCutShort ? { name, epoch, wasCutShort: true } : { name, epoch };
       }),
     );
   }
@@ -314,6 +320,11 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
     this.#root.resetReadTxn();
     return parseCount(this.#meta.get(key));
   }
+}
+
+/** All processes of an environment run on one machine: a lease of one that ended is free at once, whatever any clock says. */
+function hasEnded(process: string | undefined): boolean {
+  return process !== undefined && isKnownGone(process);
 }
 
 function positionKey(of: Omit<Position, 'sequence'>): string {

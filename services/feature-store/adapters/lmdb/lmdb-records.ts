@@ -8,6 +8,8 @@ export const leaseRecordSchema = z.strictObject({
   holder: z.string(),
   epoch: countSchema,
   untilMs: z.number(),
+  /** Mark of the holder's process; absent where the system tells none. */
+  process: z.string().exactOptional(),
 });
 
 /** An idempotency record as kept in `idempotency`, under its id. */
