@@ -40,6 +40,7 @@ function describeHosts(error: errors.NoHostAvailableError): string {
   const telling = inner.find(
     each =>
       each instanceof errors.AuthenticationError ||
+      each instanceof errors.ArgumentError ||
       each instanceof errors.ResponseError ||
       each instanceof errors.OperationTimedOutError,
   );

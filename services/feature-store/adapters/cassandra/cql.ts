@@ -1,6 +1,13 @@
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Timer } from '@featuremesh/runtime/timer';
-import { Client, ExecutionProfile, policies, type QueryOptions, types } from 'cassandra-driver';
+import {
+  Client,
+  type ClientOptions,
+  ExecutionProfile,
+  policies,
+  type QueryOptions,
+  types,
+} from 'cassandra-driver';
 import { unavailable } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions, REQUEST_DEADLINE_MS } from './cassandra-options.ts';
 import { InFlightGate } from './in-flight-gate.ts';
@@ -56,10 +63,8 @@ export class Cql {
       if (unknown !== undefined) throw unknown;
       return new Cql(client, options);
     } catch (error) {
-      // Without a node in the local data centre the driver only says that it reaches none, though it knows the others.
-      const unknown = unknownDataCentres(client, options);
       await client.shutdown().catch(() => undefined);
-      throw unknown ?? error;
+      throw error;
     }
   }
 
@@ -204,14 +209,29 @@ function classesOf({ consistency }: CassandraStoreOptions): Readonly<Record<Call
   };
 }
 
-function clientOf(options: CassandraStoreOptions): Client {
-  const { contactPoints, localDataCentre, fallbackDataCentres, credentials, tls } = options;
-  const routing = new RegionRoutingPolicy(localDataCentre, fallbackDataCentres);
-  return new Client({
+/** Where the cluster is and as whom it is asked. */
+function addressOf({
+  contactPoints,
+  localDataCentre,
+  credentials,
+  tls,
+}: CassandraStoreOptions): ClientOptions {
+  return {
     contactPoints: [...contactPoints],
     localDataCenter: localDataCentre,
     ...(credentials === undefined ? {} : { credentials }),
-    ...(tls === undefined ? {} : { sslOptions: tls }),
+    // The driver trusts any certificate unless told otherwise.
+    ...(tls === undefined ? {} : { sslOptions: { rejectUnauthorized: true, ...tls } }),
+    // The nodes that are found do not tell their ports: all listen on the same.
+    protocolOptions: { port: portOf(contactPoints), maxSchemaAgreementWaitSeconds: 0 },
+  };
+}
+
+function clientOf(options: CassandraStoreOptions): Client {
+  const { localDataCentre, fallbackDataCentres } = options;
+  const routing = new RegionRoutingPolicy(localDataCentre, fallbackDataCentres);
+  return new Client({
+    ...addressOf(options),
     policies: {
       loadBalancing: routing,
       reconnection: new policies.reconnection.ExponentialReconnectionPolicy(200, 10_000, true),
@@ -221,8 +241,6 @@ function clientOf(options: CassandraStoreOptions): Client {
     // Rows are views of the answer's bytes, which the driver never writes to again: one copy less per row.
     encoding: { useBigIntAsLong: true, copyBuffer: false },
     maxPrepared: options.maxTables * STATEMENTS_PER_TABLE + OTHER_STATEMENTS,
-    // The nodes that are found do not tell their ports: all listen on the same.
-    protocolOptions: { port: portOf(contactPoints), maxSchemaAgreementWaitSeconds: 0 },
     socketOptions: { readTimeout: APPLY_DEADLINE_MS, connectTimeout: 5_000, tcpNoDelay: true },
     queryOptions: { prepare: true },
     pooling: { heartBeatInterval: 5_000 },

@@ -88,8 +88,23 @@ async function makeTestRole(cluster: TestCluster): Promise<void> {
       `ALTER KEYSPACE system_auth WITH replication = {'class': 'NetworkTopologyStrategy', ${replicas}}`,
       `CREATE ROLE IF NOT EXISTS ${username} WITH PASSWORD = '${password}' AND LOGIN = true AND SUPERUSER = true`,
     ])
-      await client.execute(statement, [], { prepare: false });
+      await patiently(() => client.execute(statement, [], { prepare: false }));
   } finally {
     await client.shutdown();
+  }
+}
+
+/** Nodes that have just started learn of each other within seconds; until then a data centre is refused as unknown. */
+async function patiently(work: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      const unknown =
+        error instanceof errors.ResponseError && error.code === types.responseErrorCodes.configError;
+      if (!unknown || attempt >= 60) throw error;
+      await systemTimer.sleep(250);
+    }
   }
 }
