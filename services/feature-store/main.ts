@@ -26,6 +26,7 @@ import { INGEST_LIMITS } from './ingest/ingest-limits.ts';
 import { IngestService } from './ingest/ingest-service.ts';
 import { LagTracker } from './ingest/lag-tracker.ts';
 import { Projector } from './ingest/projector.ts';
+import { StoreRebuild } from './ingest/store-rebuild.ts';
 import type { OnlineStore, RowVisits } from './ports/online-store.ts';
 import type { StampBounds } from './ports/stamp-bounds.ts';
 import { type ObserverParts, observedLog } from './telemetry/observed-log.ts';
@@ -58,6 +59,8 @@ interface Process {
   readonly lifecycle: Lifecycle;
   readonly registry: LmdbRegistry;
   readonly store: RegionStore;
+  /** Of an embedded store, whose file may be lost; a cluster keeps copies itself. */
+  readonly rebuild: StoreRebuild | undefined;
   /** Set once the log is there. */
   readonly late: { ingest: LateIngest; lag?: LagTracker; log?: JetStreamChangeLog; writes?: IngestService };
 }
@@ -83,10 +86,25 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   const observer = { metrics, clock: systemClock, tracing };
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
   const registry = await openRegistry(config, lifecycle);
-  const store = observedStore(await openStore({ config, lifecycle, health, logger }), observer);
+  const opened = observedStore(await openStore({ config, lifecycle, health, logger }), observer);
+  const rebuild =
+    config.store.type === 'lmdb' ? await StoreRebuild.over({ store: opened, ...machine, logger }) : undefined;
+  if (rebuild !== undefined) health.notReady('store', 'starting');
+  const store = rebuild === undefined ? opened : rebuild.guard(opened);
   const late = { ingest: new LateIngest() };
   const telemetry = { metrics, tracing, observer };
-  const shared: Process = { config, slot, logger, ...telemetry, health, lifecycle, registry, store, late };
+  const shared: Process = {
+    config,
+    slot,
+    logger,
+    ...telemetry,
+    health,
+    lifecycle,
+    registry,
+    store,
+    rebuild,
+    late,
+  };
   const app = await createApp(shared);
   addHttp(shared, app);
   addWrites(shared, app);
@@ -205,6 +223,7 @@ function addWrites(shared: Process, app: RegionApp): void {
       });
       lifecycle.onStop('log', () => log.close());
       late.log = log;
+      void shared.rebuild?.follow(log, lifecycle.signal);
       const lag = new LagTracker({ log, store, logger, ...machine });
       late.lag = lag;
       lifecycle.add({ name: 'lag tracker', start: () => lag.start(), stop: () => lag.stop() });
@@ -234,7 +253,7 @@ function addWrites(shared: Process, app: RegionApp): void {
 }
 
 function judgeHealth(
-  { health }: Process,
+  { health, rebuild }: Process,
   app: RegionApp,
   { log, ingest }: { log: JetStreamChangeLog; ingest: IngestService },
 ): void {
@@ -244,6 +263,7 @@ function judgeHealth(
   note('tables', tables === undefined ? undefined : `tables do not match the placements: ${tables}`);
   note('log', log.isConnected() ? undefined : 'the broker does not answer');
   note('writes', ingest.notReady());
+  if (rebuild !== undefined) note('store', rebuild.notReady());
 }
 
 const logger = createLogger({ process: 'service' });
