@@ -341,11 +341,12 @@ test(
     const byHand = spawn('sh', ['-c', command], { cwd: installationRoot, stdio: 'ignore' });
     const ended = once(byHand, 'exit');
     await expect.poll(() => said, { timeout: 60_000 }).toMatch(/eu-west-1: is run again, by process/);
-    const europe = mesh().regions[2];
-    await expect.poll(() => cityIn(europe?.gatewayUrl, 'ZZ1'), { timeout: 60_000 }).toBe('Away');
-    process.kill(europe?.pids['supervisor'] ?? Number.NaN, 'SIGTERM');
+    await expect.poll(() => cityIn(mesh().regions[2]?.gatewayUrl, 'ZZ1'), { timeout: 60_000 }).toBe('Away');
+    const supervisor = () => mesh().regions[2]?.pids['supervisor'] ?? 0;
+    await expect.poll(supervisor, { timeout: 10_000 }).toBeGreaterThan(0);
+    process.kill(supervisor(), 'SIGTERM');
     await ended;
-    await expect.poll(() => said).toContain('eu-west-1: is down again');
+    await expect.poll(() => said, { timeout: 10_000 }).toContain('eu-west-1: is down again');
   },
   SLOW_MS,
 );
