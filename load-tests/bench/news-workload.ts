@@ -62,6 +62,43 @@ export function slates(): Slate[] {
 }
 
 /** NDJSON or JSON rows of `article_stats` for a range of articles, with event time now. */
+/** A group that writes are measured into, and rows of it: ten floats each, with event time now. */
+export interface MeasuredGroup {
+  readonly name: 'local' | 'active-active';
+  readonly path: string;
+  readonly rows: (first: number, count: number) => object[];
+}
+
+/** One group that stays in its region, one whose rows every region's importer applies. */
+export const MEASURED_GROUPS: readonly MeasuredGroup[] = [
+  { name: 'local', path: `/v1/groups/${NEWS_HOME}/user_engagement/rows`, rows: engagementRows },
+  { name: 'active-active', path: `/v1/groups/${NEWS_HOME}/article_stats/rows`, rows: articleStatsRows },
+];
+
+function engagementRows(first: number, count: number): object[] {
+  const random = seededRandom(`engagement ${first}`);
+  const eventTime = new Date().toISOString();
+  return Array.from({ length: count }, (_, i) => {
+    const [clicks, rate] = [random.int(500), random.float() * 0.2];
+    return {
+      key: { user: userId((first + i) % SIZE.users) },
+      eventTime,
+      features: {
+        clicks_1h: Math.round(clicks / 300),
+        clicks_24h: Math.round(clicks / 30),
+        clicks_7d: Math.round(clicks / 4),
+        clicks_30d: clicks,
+        impressions_24h: Math.round(clicks / 3),
+        impressions_30d: clicks * 10,
+        click_through_1h: rate,
+        click_through_24h: rate * 0.9,
+        click_through_7d: rate * 0.8,
+        click_through_30d: rate * 0.7,
+      },
+    };
+  });
+}
+
 export function articleStatsRows(first: number, count: number): object[] {
   const random = seededRandom(`stats ${first}`);
   const eventTime = new Date().toISOString();
