@@ -61,7 +61,6 @@ export function slates(): Slate[] {
   });
 }
 
-/** NDJSON or JSON rows of `article_stats` for a range of articles, with event time now. */
 /** A group that writes are measured into, and rows of it: ten floats each, with event time now. */
 export interface MeasuredGroup {
   readonly name: 'local' | 'active-active';
@@ -99,6 +98,7 @@ function engagementRows(first: number, count: number): object[] {
   });
 }
 
+/** NDJSON or JSON rows of `article_stats` for a range of articles, with event time now. */
 export function articleStatsRows(first: number, count: number): object[] {
   const random = seededRandom(`stats ${first}`);
   const eventTime = new Date().toISOString();

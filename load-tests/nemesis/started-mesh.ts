@@ -32,7 +32,7 @@ export async function startMesh(options: {
 }): Promise<StartedMesh> {
   const { dataDir, timer } = options;
   mkdirSync(dataDir, { recursive: true });
-  const args = ['--no-demo', '--data-dir', dataDir];
+  const args = ['--no-demo', '--wan', 'demo', '--data-dir', dataDir];
   const numbers = ['--regions', String(options.regions), '--port-base', String(options.portBase)];
   const child = spawn(
     process.execPath,
