@@ -14,6 +14,7 @@ wrong, and links are cut or swallow everything. At the end every acknowledged ro
   --seed TEXT      the same seed gives the same faults (default: the time)
   --regions N      regions of the mesh (3)
   --data-dir DIR   keeps the mesh and the clients' logs there (default: a temporary folder, kept where something is broken)
+  --wan demo|off   whether there is a network between the regions to cut (demo)
   --port-base N    first port of the mesh (7800)`;
 
 const { values } = parseArgs({
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     regions: { type: 'string' },
     'data-dir': { type: 'string' },
     'port-base': { type: 'string' },
+    wan: { type: 'string' },
     help: { type: 'boolean' },
   },
 });
@@ -36,7 +38,12 @@ async function main(): Promise<number> {
   const regions = Number(values.regions ?? 3);
   const portBase = Number(values['port-base'] ?? 7_800);
   const seed = values.seed ?? String(Date.now());
-  const known = minutes > 0 && Number.isInteger(regions) && regions >= 1 && Number.isInteger(portBase);
+  const known =
+    ['demo', 'off', undefined].includes(values.wan) &&
+    minutes > 0 &&
+    Number.isInteger(regions) &&
+    regions >= 1 &&
+    Number.isInteger(portBase);
   if (values.help === true || !known) {
     say(usage);
     return values.help === true ? 0 : 2;
@@ -50,6 +57,7 @@ async function main(): Promise<number> {
     regions,
     dataDir,
     portBase,
+    wan: values.wan === 'off' ? 'off' : 'demo',
     signal,
     say,
   });

@@ -18,6 +18,7 @@ export interface NemesisOptions {
   readonly regions: number;
   readonly dataDir: string;
   readonly portBase: number;
+  readonly wan: 'demo' | 'off';
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }

@@ -28,11 +28,13 @@ export async function startMesh(options: {
   readonly dataDir: string;
   readonly regions: number;
   readonly portBase: number;
+  /** `demo`: a network that delays, and can be cut; `off`: none. */
+  readonly wan: 'demo' | 'off';
   readonly timer: Timer;
 }): Promise<StartedMesh> {
   const { dataDir, timer } = options;
   mkdirSync(dataDir, { recursive: true });
-  const args = ['--no-demo', '--wan', 'demo', '--data-dir', dataDir];
+  const args = ['--no-demo', '--wan', options.wan, '--data-dir', dataDir];
   const numbers = ['--regions', String(options.regions), '--port-base', String(options.portBase)];
   const child = spawn(
     process.execPath,
