@@ -1,4 +1,6 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { FEED_STREAM, feedOwnSubject, parseFeedSubject, TRACE_HEADER } from '@featuremesh/domain/subjects';
+import type { Timer } from '@featuremesh/runtime/timer';
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import type { FeedChunk, FeedTail } from '../../ports/feed.ts';
 import { isMessageMissing } from './broker-errors.ts';
@@ -8,9 +10,13 @@ const CHUNKS_AHEAD = 64;
 /** Bytes of them: two chunks of the largest size. */
 const BYTES_AHEAD = 16 * 1024 * 1024;
 
+/** A batch is read from memory or one file; a broker that takes this long for it is gone. */
+const BATCH_TIMEOUT_MS = 5_000;
+
 /** What a tail works with. */
 export interface GroupTailOptions {
   readonly manager: JetStreamManager;
+  readonly timer: Timer;
   readonly groupId: string;
   /** FEED sequence after which to begin. */
   readonly after: number;
@@ -108,7 +114,7 @@ export class GroupTail implements FeedTail {
    * says that the log ends; only `#next` does.
    */
   async #readTogether(): Promise<boolean> {
-    const messages = await directBatch(this.#options.manager, {
+    const messages = await directBatch(this.#options, {
       seq: this.#readThrough + 1,
       next_by_subj: this.#filter,
       batch: CHUNKS_AHEAD - this.#ready.length,
@@ -143,18 +149,32 @@ export class GroupTail implements FeedTail {
   }
 }
 
-/** Messages that the broker sends one behind the other for a single request. Rejects where it refuses or falls silent. */
-function directBatch(
-  manager: JetStreamManager,
+/**
+ * Messages that the broker sends one behind the other for a single request. Rejects where it refuses or falls silent: a broker that is
+ * killed in the middle never says that the answer ended.
+ */
+async function directBatch(
+  { manager, timer }: Pick<GroupTailOptions, 'manager' | 'timer'>,
   query: { seq: number; next_by_subj: string; batch: number; max_bytes: number },
 ): Promise<StoredMsg[]> {
   const messages: StoredMsg[] = [];
-  return new Promise((resolve, reject) => {
-    const callback = (done: { err?: Error } | null, message: StoredMsg): void => {
-      if (done === null) messages.push(message);
-      else if (done.err === undefined || isMessageMissing(done.err)) resolve(messages);
-      else reject(done.err);
-    };
-    manager.direct.getBatch(FEED_STREAM, { ...query, callback }).catch(reject);
+  const answered = new AbortController();
+  const { promise, resolve, reject } = Promise.withResolvers<StoredMsg[]>();
+  const callback = (done: { err?: Error } | null, message: StoredMsg): void => {
+    if (done === null) messages.push(message);
+    else if (done.err === undefined || isMessageMissing(done.err)) resolve(messages);
+    else reject(done.err);
+  };
+  const answer = await manager.direct.getBatch(FEED_STREAM, { ...query, callback });
+  const silence = timer.sleep(BATCH_TIMEOUT_MS, answered.signal).then(() => {
+    if (!answered.signal.aborted)
+      reject(new ProblemError(problem('LOG_UNAVAILABLE', 'the log fell silent in the middle of an answer')));
   });
+  try {
+    return await promise;
+  } finally {
+    answered.abort();
+    answer.stop();
+    await silence;
+  }
 }

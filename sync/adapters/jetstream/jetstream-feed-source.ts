@@ -76,6 +76,7 @@ export class JetStreamFeedSource implements FeedSource {
   async tail(groupId: string, after: number): Promise<FeedTail> {
     const tail = new GroupTail({
       manager: this.#manager,
+      timer: this.#timer,
       groupId,
       after,
       readTraces: this.#readTraces,
