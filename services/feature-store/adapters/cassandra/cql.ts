@@ -11,7 +11,7 @@ import {
 import { unavailable } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions, REQUEST_DEADLINE_MS } from './cassandra-options.ts';
 import { InFlightGate } from './in-flight-gate.ts';
-import { RegionRoutingPolicy, SpeculateReads } from './routing-policies.ts';
+import { dataCentresOf, RegionRoutingPolicy, SpeculateReads } from './routing-policies.ts';
 
 const LEVELS = types.consistencies;
 
@@ -59,8 +59,6 @@ export class Cql {
     const client = clientOf(options);
     try {
       await client.connect();
-      const unknown = unknownDataCentres(client, options);
-      if (unknown !== undefined) throw unknown;
       return new Cql(client, options);
     } catch (error) {
       await client.shutdown().catch(() => undefined);
@@ -75,7 +73,7 @@ export class Cql {
 
   /** Data centres of the cluster, with the number of nodes known in each. */
   dataCentres(): ReadonlyMap<string, number> {
-    return dataCentresOf(this.#client);
+    return dataCentresOf(this.#client.hosts);
   }
 
   /** Runs work made of statements within a deadline; what the driver throws becomes a ProblemError STORE_UNAVAILABLE. */
@@ -161,27 +159,6 @@ export class Cql {
   }
 }
 
-function dataCentresOf(client: Client): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  client.hosts?.forEach(({ datacenter }) => {
-    if (datacenter) counts.set(datacenter, (counts.get(datacenter) ?? 0) + 1);
-  });
-  return counts;
-}
-
-function unknownDataCentres(
-  client: Client,
-  { localDataCentre, fallbackDataCentres }: CassandraStoreOptions,
-): ProblemError | undefined {
-  const known = dataCentresOf(client);
-  const unknown = [localDataCentre, ...fallbackDataCentres].filter(name => !known.has(name));
-  if (known.size === 0 || unknown.length === 0) return undefined;
-  const names = [...known.keys()].toSorted().join(', ');
-  return new ProblemError(
-    problem('STORE_UNAVAILABLE', `Cassandra has no data centre ${unknown.join(', ')}; it has ${names}`),
-  );
-}
-
 function classesOf({ consistency }: CassandraStoreOptions): Readonly<Record<CallClass, QueryOptions>> {
   const level = {
     LOCAL_ONE: LEVELS.localOne,
@@ -210,15 +187,10 @@ function classesOf({ consistency }: CassandraStoreOptions): Readonly<Record<Call
 }
 
 /** Where the cluster is and as whom it is asked. */
-function addressOf({
-  contactPoints,
-  localDataCentre,
-  credentials,
-  tls,
-}: CassandraStoreOptions): ClientOptions {
+function addressOf({ contactPoints, credentials, tls }: CassandraStoreOptions): ClientOptions {
   return {
+    // The routing policies know the local data centre: named here too, the driver would refuse an unknown one in its own words.
     contactPoints: [...contactPoints],
-    localDataCenter: localDataCentre,
     ...(credentials === undefined ? {} : { credentials }),
     // The driver trusts any certificate unless told otherwise.
     ...(tls === undefined ? {} : { sslOptions: { rejectUnauthorized: true, ...tls } }),

@@ -1,3 +1,4 @@
+import { ProblemError, problem } from '@featuremesh/domain/problem';
 import {
   type Client,
   type ExecutionOptions,
@@ -32,9 +33,22 @@ export class RegionRoutingPolicy extends policies.loadBalancing.LoadBalancingPol
     this.#fallbacks = fallbacks;
   }
 
+  /** Refuses a cluster that lacks one of the data centres named, before the driver does so in its own words. */
   override init(client: Client, hosts: HostMap, callback: (error: Error) => void): void {
     this.#hosts = hosts;
-    this.#local.init(client, hosts, callback);
+    const unknown = this.#unknownDataCentres(hosts);
+    if (unknown === undefined) this.#local.init(client, hosts, callback);
+    else callback(unknown);
+  }
+
+  #unknownDataCentres(hosts: HostMap): ProblemError | undefined {
+    const known = dataCentresOf(hosts);
+    const unknown = [this.#localDataCentre, ...this.#fallbacks].filter(name => !known.has(name));
+    if (known.size === 0 || unknown.length === 0) return undefined;
+    const names = [...known.keys()].toSorted().join(', ');
+    return new ProblemError(
+      problem('STORE_UNAVAILABLE', `Cassandra has no data centre ${unknown.join(', ')}; it has ${names}`),
+    );
   }
 
   override getDistance(host: Host): types.distance {
@@ -66,6 +80,15 @@ export class RegionRoutingPolicy extends policies.loadBalancing.LoadBalancingPol
       yield* others;
     }
   }
+}
+
+/** Data centres of a cluster, with the number of nodes known in each. */
+export function dataCentresOf(hosts: HostMap): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  hosts.forEach(({ datacenter }) => {
+    if (datacenter) counts.set(datacenter, (counts.get(datacenter) ?? 0) + 1);
+  });
+  return counts;
 }
 
 type SpeculationPlan = ReturnType<
