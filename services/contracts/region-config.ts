@@ -163,6 +163,8 @@ const regionConfigSchema = z.strictObject({
   dataDir: path.default('data'),
   /** Service processes of the region: slots 0 … services − 1. */
   services: z.int().min(1).max(4).default(1),
+  /** How long a service process that was told to end still takes requests and only says `draining`: a balancer's time to notice. */
+  drainGraceMs: z.int().min(0).max(30_000).exactOptional(),
   store: storeSchema.default({ type: 'lmdb' }),
   objects: objectsSchema.default({ type: 'filesystem' }),
   nats: natsSchema,
@@ -213,6 +215,14 @@ export function parseRegionConfig(value: unknown): Result<RegionConfig> {
 export function serviceAddress(config: RegionConfig, slot: number): ListenAddress {
   const { host, port } = config.listen.http;
   return slot === 0 ? { host, port } : { host, port: port + 5 + slot };
+}
+
+/** Default of `drainGraceMs` where another process can take over: two looks of a balancer that looks twice a second. */
+const DRAIN_GRACE_MS = 1_000;
+
+/** How long a service process that was told to end goes on taking requests: nobody is helped where it is the only one. */
+export function drainGraceMs(config: RegionConfig): number {
+  return config.drainGraceMs ?? (config.services > 1 ? DRAIN_GRACE_MS : 0);
 }
 
 function notYetSupported(config: RegionConfig): { path: string; message: string }[] {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
 import { ServiceProcesses } from '@featuremesh/testkit/region/service-processes';
-import { definitions, group } from '@featuremesh/testkit/region/test-definitions';
+import { group } from '@featuremesh/testkit/region/test-definitions';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const BATCHES = 40;
@@ -25,18 +25,7 @@ afterAll(async () => {
 test('V5: an online store whose file was lost is rebuilt from the log, says so, and calls no row missing meanwhile', async () => {
   const before = region.start(0);
   await region.until(before, '/health/ready', 200);
-  const applying = region.call(before, 'POST', '/v1/admin/definitions', {
-    definitions: definitions([group('delays')]),
-  });
-  const { body: state } = await region.call(
-    before,
-    'GET',
-    '/internal/v1/mesh-state?after=1&waitMs=5000',
-    undefined,
-    true,
-  );
-  await region.call(before, 'POST', '/internal/v1/enforced', { revision: state.revision, hash: 'h' }, true);
-  expect((await applying).status).toBe(200);
+  await region.define(before, [group('delays')]);
   const eventTime = new Date().toISOString();
   for (let batch = 0; batch < BATCHES; batch += 1) {
     const rows = Array.from({ length: BATCH_ROWS }, (_, at) => ({
@@ -47,9 +36,7 @@ test('V5: an online store whose file was lost is rebuilt from the log, says so, 
     const { body } = await region.call(before, 'POST', '/v1/groups/delays/rows', { rows });
     expect(body).toMatchObject({ accepted: BATCH_ROWS, online: 'APPLIED' });
   }
-  const killed = new Promise(resolve => before.child.once('exit', resolve));
-  before.child.kill('SIGKILL');
-  await killed;
+  await region.end(before, 'SIGKILL');
   await rm(join(region.folder, 'data', 'lmdb', 'online'), { recursive: true });
 
   const again = region.start(0);

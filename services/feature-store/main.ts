@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import type { RegionConfig } from '@featuremesh/contracts/region-config';
+import { drainGraceMs, type RegionConfig } from '@featuremesh/contracts/region-config';
 import { MAX_STORE_TABLES } from '@featuremesh/domain/limits';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { brokerPassword, readNatsSecrets } from '@featuremesh/runtime/broker-secrets';
@@ -69,7 +69,7 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   const config = loadRegionConfig(configPath);
   if (config.tls !== undefined)
     throw new ProblemError(problem('NOT_YET_SUPPORTED', '`tls` of the region service is not supported yet'));
-  const lifecycle = new Lifecycle({ logger, clock: systemClock, timer: systemTimer });
+  const lifecycle = new Lifecycle({ ...machine, logger, graceMs: drainGraceMs(config) });
   lifecycle.attach(process);
   const metrics = new PrometheusMetrics({ region: config.id, process: 'service', slot: String(slot) });
   const tracing = await startTracing({
@@ -178,7 +178,7 @@ async function createApp(shared: Process): Promise<RegionApp> {
       }),
     health,
     signal: lifecycle.signal,
-    routeState: () => (lifecycle.signal.aborted ? 'draining' : 'active'),
+    routeState: () => (lifecycle.phase.kind === 'stopping' ? 'draining' : 'active'),
     ...machine,
   });
   await registerRowsRoute(app.fastify, { ingest: late.ingest, callerOf: () => 'anonymous' });

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
-import { systemTimer } from './timer.ts';
+import { systemTimer, type Timer } from './timer.ts';
 
 const quiet: Logger = {
   debug: () => {},
@@ -17,8 +17,13 @@ beforeEach(() => {
   events = [];
 });
 
-const lifecycle = (): Lifecycle =>
-  new Lifecycle({ logger: quiet, clock: { nowMs: () => 5, nowUs: () => 5_000n }, timer: systemTimer });
+const lifecycle = (more: { graceMs?: number; timer?: Timer } = {}): Lifecycle =>
+  new Lifecycle({
+    logger: quiet,
+    clock: { nowMs: () => 5, nowUs: () => 5_000n },
+    timer: systemTimer,
+    ...more,
+  });
 
 const part = (
   name: string,
@@ -115,6 +120,40 @@ describe('lifecycle', () => {
     emitter.emit('SIGTERM');
     await exited;
     expect(exits).toEqual([1]);
+  });
+
+  it('told to end it goes on as before for the grace and only says so; without a supervisor it does not wait', async () => {
+    let over = (): void => undefined;
+    const slept: number[] = [];
+    const timer: Timer = {
+      ...systemTimer,
+      sleep: (ms, signal) => {
+        if (ms !== 1_234) return systemTimer.sleep(ms, signal);
+        slept.push(ms);
+        return new Promise<void>(resolve => {
+          over = resolve;
+        });
+      },
+    };
+    const life = lifecycle({ graceMs: 1_234, timer });
+    const { emitter, exited, process } = host(true);
+    life.add(part('writes'));
+    life.attach(process);
+    await life.start();
+    emitter.emit('SIGTERM');
+    expect([life.phase.kind, life.signal.aborted, slept]).toEqual(['stopping', false, [1_234]]);
+    expect(events).toEqual(['start writes']);
+    over();
+    await exited;
+    expect(events).toEqual(['start writes', 'stop writes']);
+
+    const orphan = lifecycle({ graceMs: 1_234, timer });
+    const other = host(true);
+    orphan.attach(other.process);
+    await orphan.start();
+    other.emitter.emit('disconnect');
+    await other.exited;
+    expect(slept).toEqual([1_234]);
   });
 
   it('without a supervisor there is no channel to watch', () => {

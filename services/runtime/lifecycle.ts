@@ -33,6 +33,11 @@ export interface LifecycleOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timer: Timer;
+  /**
+   * How long a process that was told to end goes on as before and only says so (`phase`), so that balancers send nobody any more.
+   * Default 0. Not waited for where a start failed or the supervisor is gone.
+   */
+  readonly graceMs?: number;
 }
 
 /** The part of Node's `process` that ends a process or tells it to end. */
@@ -94,28 +99,33 @@ export class Lifecycle {
   }
 
   /** Stops what was started, last first; resolves with the names of parts that failed or took too long. Later calls wait for the first. */
-  stop(reason: string): Promise<readonly string[]> {
-    this.#stopping ??= this.#stopAll(reason);
+  stop(reason: string, graceMs = 0): Promise<readonly string[]> {
+    this.#stopping ??= this.#stopAll(reason, graceMs);
     return this.#stopping;
   }
 
   /** Ends the process in order on SIGTERM, SIGINT, and when the IPC channel of a supervisor closes; exit code 1 where a part was unclean. */
   attach(host: HostProcess): void {
-    const end = (reason: string) => async (): Promise<void> => {
-      const unclean = await this.stop(reason);
-      host.exit(unclean.length === 0 ? 0 : 1);
-    };
-    host.on('SIGTERM', end('SIGTERM'));
-    host.on('SIGINT', end('SIGINT'));
+    const end =
+      (reason: string, graceMs = 0) =>
+      async (): Promise<void> => {
+        const unclean = await this.stop(reason, graceMs);
+        host.exit(unclean.length === 0 ? 0 : 1);
+      };
+    host.on('SIGTERM', end('SIGTERM', this.#options.graceMs));
+    host.on('SIGINT', end('SIGINT', this.#options.graceMs));
     if (host.connected === true) host.on('disconnect', end('supervisor gone'));
     // Its supervisor ended before this line ran: the event has passed.
     if (host.connected === false) void end('supervisor gone')();
   }
 
-  async #stopAll(reason: string): Promise<readonly string[]> {
-    const { logger, clock } = this.#options;
+  async #stopAll(reason: string, graceMs: number): Promise<readonly string[]> {
+    const { logger, clock, timer } = this.#options;
+    const wasRunning = this.#phase.kind === 'running';
     this.#phase = { kind: 'stopping', reason, sinceMs: clock.nowMs() };
     logger.info({ reason }, 'stopping');
+    // A process that was not ready yet has nobody to send elsewhere.
+    if (graceMs > 0 && wasRunning) await timer.sleep(graceMs);
     this.#aborter.abort();
     const unclean: string[] = [];
     for (const part of this.#started.toReversed()) {

@@ -1,6 +1,11 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type ListenAddress, type RegionConfig, serviceAddress } from '@featuremesh/contracts/region-config';
+import {
+  drainGraceMs,
+  type ListenAddress,
+  type RegionConfig,
+  serviceAddress,
+} from '@featuremesh/contracts/region-config';
 import { request } from 'undici';
 import { installationRoot } from '../target/data-folder.ts';
 import type { WantedPort } from './port-check.ts';
@@ -119,7 +124,7 @@ function nodePart(
     ipc: true,
     marker: input.configPath,
     notReady: () => healthReason(httpUrl(part.address)),
-    stopMs: NODE_STOP_MS,
+    stopMs: NODE_STOP_MS + drainGraceMs(input.config),
   };
 }
 

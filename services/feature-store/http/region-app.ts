@@ -74,6 +74,7 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
     clock,
     timer,
     random,
+    leaving: () => options.routeState() === 'draining',
     draining: () => signal.aborted,
   });
   if (options.tracing !== undefined) {

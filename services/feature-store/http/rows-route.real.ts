@@ -54,6 +54,7 @@ beforeAll(async () => {
     clock: systemClock,
     timer: systemTimer,
     random: systemRandom,
+    leaving: () => false,
     draining: () => false,
   });
   await registerRowsRoute(server, { ingest: region.ingest, callerOf: () => 'anonymous' });

@@ -18,6 +18,7 @@ beforeEach(async () => {
     clock: systemClock,
     timer: systemTimer,
     random: systemRandom,
+    leaving: () => false,
     draining: () => false,
   });
   fastify.get('/v1/things/:name', () => {

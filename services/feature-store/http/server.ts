@@ -37,6 +37,8 @@ export interface HttpServerOptions {
   readonly clock: MonotonicClock;
   readonly timer: Timer;
   readonly random: Random;
+  /** True once the process was told to end: every answer closes its connection, so that the next request goes elsewhere. */
+  readonly leaving: () => boolean;
   /** True once the process drains: changes are refused, reads and work under way go on until the listener closes. */
   readonly draining: () => boolean;
 }
@@ -46,7 +48,7 @@ export interface HttpServerOptions {
  * reference and answered as INTERNAL with that reference only; logs name routes, never addresses with keys in them.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { logger, metrics, clock, timer, random, draining } = options;
+  const { logger, metrics, clock, timer, random, leaving, draining } = options;
   const fastify = Fastify({
     logger: false,
     bodyLimit: MAX_JSON_BODY_BYTES,
@@ -66,8 +68,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const startedAtMs = new WeakMap<object, number>();
   fastify.addHook('onRequest', (request, reply, done) => {
     startedAtMs.set(request, clock.monotonicMs());
+    if (leaving()) reply.header('connection', 'close');
     if (!draining() || SERVED_WHILE_DRAINING.has(request.routeOptions.url ?? '')) return done();
-    reply.header('connection', 'close');
     sendProblem(reply, problem('SHUTTING_DOWN', 'this process is draining'));
     return undefined;
   });

@@ -3,12 +3,14 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { FeatureGroupDefinition } from '@featuremesh/domain/feature-group';
 import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
 import type { FeedBroker } from '../broker/feed-broker.ts';
 import { freePort } from '../broker/free-port.ts';
+import { definitions } from './test-definitions.ts';
 
 const READY_WITHIN_MS = 30_000;
 const MAIN = fileURLToPath(new URL('../../feature-store/main.ts', import.meta.url));
@@ -72,10 +74,34 @@ ${more}`,
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const log: string[] = [];
     child.stderr?.on('data', bytes => log.push(String(bytes)));
-    const url = `http://127.0.0.1:${this.#basePort + (slot === 0 ? 0 : 5 + slot)}`;
-    const service = { url, child, log };
+    const service = { url: this.urlOf(slot), child, log };
     this.#running.push(service);
     return service;
+  }
+
+  /** The address of a slot's process. */
+  urlOf(slot: number): string {
+    return `http://127.0.0.1:${this.#basePort + (slot === 0 ? 0 : 5 + slot)}`;
+  }
+
+  /** Brings groups into force as a user and the sync agent do together; rejects where that is refused. */
+  async define(service: ServiceProcess, groups: readonly FeatureGroupDefinition[]): Promise<void> {
+    const { body: before } = await this.call(service, 'GET', '/internal/v1/mesh-state', undefined, true);
+    const path = `/internal/v1/mesh-state?after=${before.revision}&waitMs=5000`;
+    const applying = this.call(service, 'POST', '/v1/admin/definitions', {
+      definitions: definitions(groups),
+    });
+    const { body: state } = await this.call(service, 'GET', path, undefined, true);
+    await this.call(service, 'POST', '/internal/v1/enforced', { revision: state.revision, hash: 'h' }, true);
+    const { status, body } = await applying;
+    if (status !== 200) throw new Error(`the definitions were refused: ${JSON.stringify(body)}`);
+  }
+
+  /** Ends a process with a signal; resolves with its exit code, null where the signal killed it. */
+  async end(service: ServiceProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const ended = new Promise<number | null>(resolve => service.child.once('exit', resolve));
+    service.child.kill(signal);
+    return ended;
   }
 
   /** Kills what runs and removes the folder. */
