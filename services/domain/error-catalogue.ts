@@ -91,6 +91,11 @@ export const ERRORS = {
   STALE_LEASE: entry(503, true, 'Another process has taken this work over'),
   INTERNAL: entry(500, true, 'An unexpected error; its reference is in the log'),
   CORRUPT_DATA: entry(500, false, 'Stored or received bytes do not decode'),
+  REGISTRY_UNAVAILABLE: entry(
+    503,
+    true,
+    'The registry does not answer; what it held is served and written on',
+  ),
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A code of the catalogue. */

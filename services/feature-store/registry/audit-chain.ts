@@ -1,10 +1,28 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@featuremesh/domain/canonical-json';
-import type { AuditRecord } from '../ports/registry.ts';
+import type { AuditRecord, Registry } from '../ports/registry.ts';
+import { entryName } from './entry-key.ts';
+import type { ImageChange } from './registry-image.ts';
 
 /** SHA-256 hex of a record's canonical JSON: what the next record carries as `previousHash`. */
-export function auditHash(record: AuditRecord): string {
+function auditHash(record: AuditRecord): string {
   return createHash('sha256').update(canonicalJson(record)).digest('hex');
+}
+
+/** The record of a change that wrote something, chained to the one before it. */
+export function auditRecordOf(
+  change: Pick<Parameters<Registry['commit']>[0], 'actor' | 'what'>,
+  { image, written }: ImageChange,
+  before: { readonly previous: AuditRecord | undefined; readonly atMs: number },
+): AuditRecord {
+  return {
+    revision: image.revision,
+    atMs: before.atMs,
+    actor: change.actor,
+    what: change.what,
+    entries: written.map(({ entry }) => `${entry.kind} ${entry.home}/${entryName(entry)}`),
+    previousHash: before.previous === undefined ? '' : auditHash(before.previous),
+  };
 }
 
 /** Index of the first record whose `previousHash` does not match the one before it; undefined where the chain is whole. */

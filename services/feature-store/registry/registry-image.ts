@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { entryKey } from './entry-key.ts';
 
@@ -58,6 +59,17 @@ export function changeImage(
     image: { ...image, revision: image.revision + 1, ownSequence: sequence, entries: next },
     written: [...written].map(([key, entry]) => ({ key, entry })),
   };
+}
+
+/** Throws CONCURRENT_CHANGE where a change was made for another revision than the registry is at. */
+export function assertRevision(revision: number, expected: number | undefined): void {
+  if (expected === undefined || expected === revision) return;
+  throw new ProblemError(
+    problem(
+      'CONCURRENT_CHANGE',
+      `the registry is at revision ${revision}, the change was made for ${expected}`,
+    ),
+  );
 }
 
 function sameContent(a: CatalogueEntry, b: CatalogueEntry): boolean {

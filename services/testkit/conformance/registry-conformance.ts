@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
 import { ProblemError } from '@featuremesh/domain/problem';
@@ -11,6 +12,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 export interface RegistrySetup {
   /** Another process on the same environment; closed by the suite. */
   open(): Promise<Registry>;
+  /** Longest time until a process sees what another committed, on a busy machine; 250 ms where not given. */
+  readonly noticedWithinMs?: number;
   /** Ends the environment, after every registry was closed. */
   end(): Promise<void>;
 }
@@ -40,13 +43,17 @@ function entity(home: string, name: string, sequence = 0, description = ''): Cat
 
 const names = (registry: Registry) => registry.state().entities.map(({ definition }) => definition.name);
 
+/** The bound is patience, not a promise: servers of a busy machine. */
 async function eventually(condition: () => boolean): Promise<void> {
-  const untilMs = Date.now() + 2_000;
+  const untilMs = Date.now() + 10_000;
   while (!condition() && Date.now() < untilMs) await new Promise(resolve => setTimeout(resolve, 10));
   expect(condition()).toBe(true);
 }
 
-type Start = () => Promise<Registry>;
+interface Start {
+  (): Promise<Registry>;
+  readonly noticedWithinMs: () => number;
+}
 
 function commit(registry: Registry, entries: readonly CatalogueEntry[], expectedRevision?: number) {
   return registry.commit({
@@ -61,12 +68,16 @@ function commit(registry: Registry, entries: readonly CatalogueEntry[], expected
 export function registryConformance(name: string, setUp: () => Promise<RegistrySetup>): void {
   describe(`registry conformance: ${name}`, () => {
     const open: { setup?: RegistrySetup; registries: Registry[] } = { registries: [] };
-    const start: Start = async () => {
-      open.setup ??= await setUp();
-      const registry = await open.setup.open();
-      open.registries.push(registry);
-      return registry;
-    };
+    const start: Start = Object.assign(
+      async () => {
+        open.setup ??= await setUp();
+        const registry = await open.setup.open();
+        open.registries.push(registry);
+        return registry;
+      },
+      // A tick of the machine's timers beside the 200 ms of the port.
+      { noticedWithinMs: () => open.setup?.noticedWithinMs ?? 250 },
+    );
     afterEach(async () => {
       for (const registry of open.registries) await registry.close();
       await open.setup?.end();
@@ -75,6 +86,7 @@ export function registryConformance(name: string, setUp: () => Promise<RegistryS
     });
     entryTests(start);
     concurrencyTests(start);
+    noticeTests(start);
     keptBesideTests(start);
   });
 }
@@ -146,21 +158,59 @@ function concurrencyTests(start: Start): void {
       expect((outcome.reason as ProblemError).problem.code).toBe('CONCURRENT_CHANGE');
     await eventually(() => names(one).length === 1 && names(two).length === 1);
   });
+}
 
-  test('shows another process a commit within 200 ms and calls its listeners', async () => {
+function noticeTests(start: Start): void {
+  test('shows another process a commit soon and calls its listeners', async () => {
     const [one, two] = [await start(), await start()];
     const seen: number[] = [];
     const stop = two.onChange(state => seen.push(state.revision));
     await commit(one, [entity(HOME, 'a')]);
     const startedMs = Date.now();
     await eventually(() => seen.includes(1));
-    // A tick of the machine's timers beside the stated bound.
-    expect(Date.now() - startedMs).toBeLessThan(250);
+    expect(Date.now() - startedMs).toBeLessThan(start.noticedWithinMs());
     expect(names(two)).toEqual(['a']);
     stop();
     await commit(one, [entity(HOME, 'b')]);
     await eventually(() => names(two).length === 2);
     expect(seen).toEqual([1]);
+  });
+
+  test('never shows part of a commit, nor an older state after a newer one', async () => {
+    const [one, two] = [await start(), await start()];
+    const twins = ['a', 'b', 'c', 'd'];
+    const seen: { revision: number; descriptions: readonly string[] }[] = [];
+    const stop = two.onChange(({ revision, entities }) =>
+      seen.push({ revision, descriptions: entities.map(({ definition }) => definition.description ?? '') }),
+    );
+    for (let round = 1; round <= 12; round += 1)
+      await commit(
+        one,
+        twins.map(name => entity(HOME, name, 0, `round ${round}`)),
+      );
+    await eventually(() => two.state().revision === 12);
+    stop();
+    for (const { revision, descriptions } of seen)
+      expect(descriptions).toEqual(twins.map(() => `round ${revision}`));
+    const revisions = seen.map(({ revision }) => revision);
+    expect(revisions).toEqual(revisions.toSorted((a, b) => a - b));
+  });
+
+  test('brings unguarded commits of two processes one after the other, numbered and chained without a gap', async () => {
+    const registries = [await start(), await start()];
+    await Promise.all(
+      registries.flatMap((registry, at) =>
+        Array.from({ length: 4 }, (_, i) => commit(registry, [entity(HOME, `e${at}-${i}`)])),
+      ),
+    );
+    for (const registry of registries) {
+      await eventually(() => registry.state().revision === 8);
+      const sequences = (await registry.entries()).map(({ sequence }) => sequence);
+      expect(sequences.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+      const records = await registry.audit(100);
+      expect(records.map(({ revision }) => revision)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+      expect(brokenLink(records)).toBeUndefined();
+    }
   });
 }
 
@@ -191,6 +241,7 @@ function keptBesideTests(start: Start): void {
     expect(one.state().revision).toBe(0);
     expect(one.state().policyConfirmedAtMs[PEER]).toBe(1_234);
     await eventually(() => two.state().policyConfirmedAtMs[PEER] === 1_234);
+    expect((await start()).state().policyConfirmedAtMs[PEER]).toBe(1_234);
     await one.confirmPolicy(PEER, 9, 9_999);
     expect(one.state().policyConfirmedAtMs[PEER]).toBe(1_234);
   });
@@ -199,10 +250,16 @@ function keptBesideTests(start: Start): void {
     const [one, two] = [await start(), await start()];
     await one.saveReport({ enforced: { revision: 4, hash: 'h', atMs: 1 } });
     await one.saveReport({ links: { links: [], atMs: 2 } });
-    expect(two.reports()).toEqual({
-      enforced: { revision: 4, hash: 'h', atMs: 1 },
-      links: { links: [], atMs: 2 },
-    });
+    const both = { enforced: { revision: 4, hash: 'h', atMs: 1 }, links: { links: [], atMs: 2 } };
+    expect(one.reports()).toEqual(both);
+    await eventually(() => isDeepStrictEqual(two.reports(), both));
+    expect((await start()).reports()).toEqual(both);
+  });
+
+  test('gives the newest audit records where there are more than asked for, oldest first', async () => {
+    const registry = await start();
+    for (const name of ['a', 'b', 'c']) await commit(registry, [entity(HOME, name)]);
+    expect((await registry.audit(2)).map(({ revision }) => revision)).toEqual([2, 3]);
   });
 
   test('records who changed what in a chain in which a changed record shows (R9)', async () => {

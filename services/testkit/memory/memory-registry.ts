@@ -1,16 +1,15 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type {
   AuditRecord,
   Registry,
   SyncReports,
   TablePlacement,
 } from '@featuremesh/feature-store/ports/registry';
-import { auditHash } from '@featuremesh/feature-store/registry/audit-chain';
-import { entryName } from '@featuremesh/feature-store/registry/entry-key';
+import { auditRecordOf } from '@featuremesh/feature-store/registry/audit-chain';
 import { buildMeshState, type RegionRoster } from '@featuremesh/feature-store/registry/mesh-state-builder';
 import {
+  assertRevision,
   changeImage,
   EMPTY_IMAGE,
   type RegistryImage,
@@ -53,18 +52,11 @@ export class MemoryRegistry implements Registry {
 
   async commit(change: Parameters<Registry['commit']>[0]): Promise<MeshState> {
     this.#guard(change.expectedRevision);
-    const { image, written } = changeImage(this.#disk.image, change.entries, this.#roster.self.id);
-    if (written.length === 0) return this.#state;
+    const changed = changeImage(this.#disk.image, change.entries, this.#roster.self.id);
+    if (changed.written.length === 0) return this.#state;
     const previous = this.#disk.audits.at(-1);
-    this.#disk.audits.push({
-      revision: image.revision,
-      atMs: this.#clock.nowMs(),
-      actor: change.actor,
-      what: change.what,
-      entries: written.map(({ entry }) => `${entry.kind} ${entry.home}/${entryName(entry)}`),
-      previousHash: previous === undefined ? '' : auditHash(previous),
-    });
-    this.#save(image);
+    this.#disk.audits.push(auditRecordOf(change, changed, { previous, atMs: this.#clock.nowMs() }));
+    this.#save(changed.image);
     return this.#state;
   }
 
@@ -119,13 +111,6 @@ export class MemoryRegistry implements Registry {
   }
 
   #guard(expected: number | undefined): void {
-    const { revision } = this.#disk.image;
-    if (expected === undefined || expected === revision) return;
-    throw new ProblemError(
-      problem(
-        'CONCURRENT_CHANGE',
-        `the registry is at revision ${revision}, the change was made for ${expected}`,
-      ),
-    );
+    assertRevision(this.#disk.image.revision, expected);
   }
 }

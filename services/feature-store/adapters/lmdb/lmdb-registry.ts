@@ -1,14 +1,17 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { AuditRecord, Registry, SyncReports, TablePlacement } from '../../ports/registry.ts';
-import { auditHash } from '../../registry/audit-chain.ts';
-import { entryName } from '../../registry/entry-key.ts';
+import { auditRecordOf } from '../../registry/audit-chain.ts';
 import { buildMeshState, type RegionRoster } from '../../registry/mesh-state-builder.ts';
-import { changeImage, EMPTY_IMAGE, type RegistryImage } from '../../registry/registry-image.ts';
+import {
+  assertRevision,
+  changeImage,
+  EMPTY_IMAGE,
+  type RegistryImage,
+} from '../../registry/registry-image.ts';
 
 /** How often a process looks for commits of the region's other processes: well below the 200 ms that the port promises. */
 const POLL_MS = 100;
@@ -89,20 +92,15 @@ export class LmdbRegistry implements Registry {
   async commit(change: Parameters<Registry['commit']>[0]): Promise<MeshState> {
     this.#root.transactionSync(() => {
       const head = this.#readHead();
-      guard(head.revision, change.expectedRevision);
+      assertRevision(head.revision, change.expectedRevision);
       const before = this.#loadImage(head);
-      const { image, written } = changeImage(before, change.entries, this.#roster.self.id);
+      const changed = changeImage(before, change.entries, this.#roster.self.id);
+      const { image, written } = changed;
       if (written.length === 0) return;
       for (const { key, entry } of written) this.#entries.putSync(key, entry);
       const previous = head.audits === 0 ? undefined : this.#audit.get(head.audits);
-      this.#audit.putSync(head.audits + 1, {
-        revision: image.revision,
-        atMs: this.#clock.nowMs(),
-        actor: change.actor,
-        what: change.what,
-        entries: written.map(({ entry }) => `${entry.kind} ${entry.home}/${entryName(entry)}`),
-        previousHash: previous === undefined ? '' : auditHash(previous),
-      });
+      const record = auditRecordOf(change, changed, { previous, atMs: this.#clock.nowMs() });
+      this.#audit.putSync(head.audits + 1, record);
       this.#putHead({
         ...head,
         revision: image.revision,
@@ -122,7 +120,7 @@ export class LmdbRegistry implements Registry {
 
   async saveTablePlacements(placements: readonly TablePlacement[], expectedRevision?: number): Promise<void> {
     this.#root.transactionSync(() => {
-      guard(this.#readHead().revision, expectedRevision);
+      assertRevision(this.#readHead().revision, expectedRevision);
       for (const placement of placements)
         this.#tables.putSync(`${placement.groupId}/${placement.version}`, placement);
     });
@@ -203,14 +201,4 @@ export class LmdbRegistry implements Registry {
     for (const { key, value } of this.#entries.getRange()) entries.set(key, value);
     return { revision: head.revision, ownSequence: head.ownSequence, entries, confirmedAtMs };
   }
-}
-
-function guard(revision: number, expected: number | undefined): void {
-  if (expected === undefined || expected === revision) return;
-  throw new ProblemError(
-    problem(
-      'CONCURRENT_CHANGE',
-      `the registry is at revision ${revision}, the change was made for ${expected}`,
-    ),
-  );
 }
