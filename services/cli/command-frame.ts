@@ -99,6 +99,11 @@ export function textOption(run: CommandRun, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** Who gives the command, for the record of changes; undefined where nobody is named. */
+export function actorOption(run: CommandRun): string | undefined {
+  return textOption(run, 'by') ?? (run.world.env['FEATUREMESH_ACTOR'] || undefined);
+}
+
 /** A whole-number option; INVALID_REQUEST where it is none or out of its bounds. */
 export function numberOption(
   run: CommandRun,

@@ -1,4 +1,5 @@
 import type { DefinitionSet } from '@featuremesh/domain/definition-rules';
+import { CHANGE_EFFECTS } from '@featuremesh/domain/group-changes';
 import { z } from 'zod';
 import { entitySchema, groupDefinitionSchema, serviceDefinitionSchema } from './mesh-state.ts';
 import { assertSameShape } from './shapes.ts';
@@ -13,11 +14,15 @@ const definitionSetSchema = z.strictObject({
 
 assertSameShape<z.infer<typeof definitionSetSchema>, DefinitionSet>(true);
 
+/** Who changes something, as the caller says: kept in the record of changes as said, not verified (there is no authentication yet). */
+const actorSchema = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,99}$/u);
+
 /** Body of `POST /v1/admin/definitions`: `dryRun` plans; `expectedRevision` (from a plan) refuses with CONCURRENT_CHANGE. */
 export const definitionsRequestSchema = z.strictObject({
   definitions: definitionSetSchema,
   dryRun: z.boolean().default(false),
   expectedRevision: countSchema.exactOptional(),
+  by: actorSchema.exactOptional(),
 });
 
 /** What happens to one object. `unchanged`: as it is; `revision`: compatible; `version`: starts empty; `refused`: nothing is applied. */
@@ -34,8 +39,9 @@ const definitionChangeSchema = z.strictObject({
     version: countSchema.nullable(),
     revision: countSchema.nullable(),
   }),
-  reasons: z.array(z.string()),
-  /** What follows, in words: placement, wishes that policy refuses, an empty new version. */
+  /** The difference, what needs a new version first, each line with what it means for rows (`domain/group-changes`). */
+  changes: z.array(z.strictObject({ effect: z.enum(CHANGE_EFFECTS), what: z.string(), follows: z.string() })),
+  /** What follows of all that: placement, wishes that policy refuses, an empty new version. */
   consequences: z.array(z.string()),
   /** Set where refused. */
   code: z.string().exactOptional(),

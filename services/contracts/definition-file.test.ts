@@ -162,6 +162,54 @@ describe('each mistake is named with file, line, column and path', () => {
   });
 });
 
+test('who answers for a definition, what follows it, where its columns come from', () => {
+  const text = `entities:
+  - {name: user, joinKeys: [{name: user, type: string}]}
+featureGroups:
+  - {name: raw, entity: user, homeRegion: us-east-1, features: [{name: clicks, type: int64}]}
+  - name: ratios
+    entity: user
+    homeRegion: us-east-1
+    team: ranking
+    deprecated: {since: 2026-11-30, successor: raw, reason: counted twice}
+    sources: [click_log, {name: crm, description: customer records}]
+    inputs: [raw]
+    features:
+      - {name: ctr, type: float64, from: [raw:clicks, click_log:shown]}
+      - {name: tier, type: string, from: crm:tier}
+featureServices:
+  - {name: model, team: ranking, deprecated: {since: 2026-12-01}, features: [ratios:ctr]}
+`;
+  const result = parse(text);
+  if (!result.ok) throw new Error(JSON.stringify(result.problem));
+  expect(checkDefinitions(result.value, NOTHING_KNOWN)).toMatchObject({ ok: true });
+  expect(result.value.set.groups[1]).toMatchObject({
+    team: 'ranking',
+    deprecated: { since: '2026-11-30', successor: 'raw', reason: 'counted twice' },
+    sources: [{ name: 'click_log' }, { name: 'crm', description: 'customer records' }],
+    features: [{ from: ['raw:clicks', 'click_log:shown'] }, { from: ['crm:tier'] }],
+  });
+  expect(result.value.set.services[0]).toMatchObject({
+    team: 'ranking',
+    deprecated: { since: '2026-12-01' },
+  });
+  for (const [right, wrong, where] of [
+    ['since: 2026-11-30', 'since: 2026-11-31', 'featureGroups[1].deprecated.since'],
+    ['successor: raw', 'successor: ratios', 'featureGroups[1].deprecated.successor'],
+    ['successor: raw', 'successor: nothing', 'featureGroups[1].deprecated.successor'],
+    ['raw:clicks, click', 'raw:views, click', 'featureGroups[1].features[0].from[0]'],
+    ['raw:clicks, click', 'other:x, click', 'featureGroups[1].features[0].from[0]'],
+    ['from: crm:tier', 'from: crm', 'featureGroups[1].features[1].from'],
+    ['[click_log, {', '[Click, {', 'featureGroups[1].sources[0]'],
+  ] as const) {
+    const parsed = parse(text.replace(right, wrong));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problem));
+    const checked = checkDefinitions(parsed.value, NOTHING_KNOWN);
+    const places = checked.ok ? [] : (checked.problem.issues ?? []).map(({ path }) => path.split(' ')[1]);
+    expect({ wrong, places }).toEqual({ wrong, places: expect.arrayContaining([where]) });
+  }
+});
+
 describe('files', () => {
   test('all errors of all files come at once, in the order of files and lines', () => {
     const { issues = [] } = problemOf(

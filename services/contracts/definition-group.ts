@@ -1,9 +1,12 @@
 import { parseDuration } from '@featuremesh/domain/duration';
 import {
+  type Deprecation,
   type EntityDefinition,
   type FeatureDefinition,
   type FeatureGroupDefinition,
+  type Governance,
   type JoinKey,
+  type SourceDefinition,
   SYNC_MODES,
 } from '@featuremesh/domain/feature-group';
 import { JOIN_KEY_TYPES, parseFeatureType, SCALAR_TYPES } from '@featuremesh/domain/feature-type';
@@ -42,14 +45,16 @@ function readJoinKey(value: YamlValue): JoinKey | undefined {
   return { name, type, ...(role.absent ? {} : { role: 'region' }) };
 }
 
+/** Members that groups and services share. */
+export const GOVERNANCE_FIELDS = ['description', 'owner', 'team', 'tags', 'deprecated'] as const;
+
 const GROUP_FIELDS = [
   'name',
   'entity',
   'entities',
   'homeRegion',
-  'description',
-  'owner',
-  'tags',
+  ...GOVERNANCE_FIELDS,
+  'sources',
   'inputs',
   'maxAge',
   'retention',
@@ -64,9 +69,8 @@ export function readGroup(value: YamlValue): FeatureGroupDefinition | undefined 
   const name = value.field('name').text();
   const homeRegion = readRegion(value.field('homeRegion'));
   const entities = readEntities(value);
-  const description = value.field('description').optionalText();
-  const owner = value.field('owner').optionalText();
-  const tags = value.field('tags').texts();
+  const governance = readGovernance(value);
+  const sources = value.field('sources').items().map(readSource);
   const inputs = readInputs(value.field('inputs'));
   const maxAgeMs = readDuration(value.field('maxAge'));
   const retentionMs = readDuration(value.field('retention'));
@@ -79,9 +83,8 @@ export function readGroup(value: YamlValue): FeatureGroupDefinition | undefined 
     name,
     homeRegion,
     entities,
-    ...(description === undefined ? {} : { description }),
-    ...(owner === undefined ? {} : { owner }),
-    tags: [...new Set(tags)],
+    ...governance,
+    ...(sources.length === 0 ? {} : { sources: sources.filter(source => source !== undefined) }),
     inputs,
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     ...(retentionMs === undefined ? {} : { retentionMs }),
@@ -89,6 +92,43 @@ export function readGroup(value: YamlValue): FeatureGroupDefinition | undefined 
     features: features.filter(feature => feature !== undefined),
     state,
   };
+}
+
+/** Owner, team, tags, description and deprecation of a group or service. */
+export function readGovernance(value: YamlValue): Governance {
+  const description = value.field('description').optionalText();
+  const owner = value.field('owner').optionalText();
+  const team = value.field('team').optionalText();
+  const tags = [...new Set(value.field('tags').texts())];
+  const deprecated = readDeprecation(value.field('deprecated'));
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(team === undefined ? {} : { team }),
+    tags,
+    ...(deprecated === undefined ? {} : { deprecated }),
+  };
+}
+
+function readDeprecation(value: YamlValue): Deprecation | undefined {
+  if (value.absent || !value.checkFields(['since', 'successor', 'reason'])) return undefined;
+  const since = value.field('since').text();
+  const successor = value.field('successor').optionalText();
+  const reason = value.field('reason').optionalText();
+  if (since === undefined) return undefined;
+  return {
+    since,
+    ...(successor === undefined ? {} : { successor }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+/** A name alone, or `{name, description}`. */
+function readSource(value: YamlValue): SourceDefinition | undefined {
+  if (!value.isText && !value.checkFields(['name', 'description'])) return undefined;
+  const name = value.isText ? value.text() : value.field('name').text();
+  const description = value.isText ? undefined : value.field('description').optionalText();
+  return name === undefined ? undefined : { name, ...(description === undefined ? {} : { description }) };
 }
 
 function readEntities(value: YamlValue): string[] {
@@ -127,7 +167,7 @@ function readSync(value: YamlValue): {
 }
 
 function readFeature(value: YamlValue): FeatureDefinition | undefined {
-  if (!value.checkFields(['name', 'type', 'nullable', 'description'])) return undefined;
+  if (!value.checkFields(['name', 'type', 'nullable', 'description', 'from'])) return undefined;
   const name = value.field('name').text();
   const typeText = value.field('type').text();
   const type = typeText === undefined ? undefined : parseFeatureType(typeText);
@@ -139,8 +179,16 @@ function readFeature(value: YamlValue): FeatureDefinition | undefined {
   }
   const nullable = value.field('nullable').flag(false);
   const description = value.field('description').optionalText();
+  const from = value.field('from');
+  const inputs = from.isText ? [from.optionalText() ?? ''] : from.texts();
   if (name === undefined || type === undefined) return undefined;
-  return { name, type, nullable, ...(description === undefined ? {} : { description }) };
+  return {
+    name,
+    type,
+    nullable,
+    ...(description === undefined ? {} : { description }),
+    ...(inputs.length === 0 ? {} : { from: inputs }),
+  };
 }
 
 /** A region id that must be there. */

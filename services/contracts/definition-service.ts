@@ -9,7 +9,7 @@ import {
   parseGroupReference,
 } from '@featuremesh/domain/group-reference';
 import { isRegionId, type RegionId } from '@featuremesh/domain/region-id';
-import { readRegion } from './definition-group.ts';
+import { GOVERNANCE_FIELDS, readGovernance, readRegion } from './definition-group.ts';
 import type { YamlValue } from './yaml-value.ts';
 
 /** A feature service. Its home, where not written, is that of the first group it selects, else `defaultHome`. */
@@ -18,14 +18,11 @@ export function readService(
   groups: readonly FeatureGroupDefinition[],
   defaultHome: RegionId | undefined,
 ): FeatureServiceDefinition | undefined {
-  if (!value.checkFields(['name', 'homeRegion', 'description', 'owner', 'tags', 'features']))
-    return undefined;
+  if (!value.checkFields(['name', 'homeRegion', ...GOVERNANCE_FIELDS, 'features'])) return undefined;
   const name = value.field('name').text();
   if (value.field('features').absent) value.field('features').report('is missing');
   const selections = value.field('features').items().map(readSelection);
-  const description = value.field('description').optionalText();
-  const owner = value.field('owner').optionalText();
-  const tags = value.field('tags').texts();
+  const governance = readGovernance(value);
   const features = merged(selections.filter(selection => selection !== undefined));
   const stated = value.field('homeRegion');
   const homeRegion = stated.absent ? (homeOf(features, groups) ?? defaultHome) : readRegion(stated);
@@ -35,9 +32,7 @@ export function readService(
   return {
     name,
     homeRegion,
-    ...(description === undefined ? {} : { description }),
-    ...(owner === undefined ? {} : { owner }),
-    tags: [...new Set(tags)],
+    ...governance,
     features,
   };
 }

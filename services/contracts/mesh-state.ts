@@ -42,7 +42,23 @@ const featureSchema = z.strictObject({
   type: featureTypeSchema,
   nullable: z.boolean(),
   description: z.string().exactOptional(),
+  from: z.array(z.string()).exactOptional(),
 });
+
+/** What groups and services share: who answers for them. */
+const governance = {
+  description: z.string().exactOptional(),
+  owner: z.string().exactOptional(),
+  team: z.string().exactOptional(),
+  tags: z.array(z.string()),
+  deprecated: z
+    .strictObject({
+      since: z.string(),
+      successor: z.string().exactOptional(),
+      reason: z.string().exactOptional(),
+    })
+    .exactOptional(),
+};
 
 /** A join key. */
 const joinKeySchema = z.strictObject({
@@ -64,9 +80,10 @@ export const groupDefinitionSchema = z.strictObject({
   name: z.string(),
   homeRegion: regionIdSchema,
   entities: z.array(z.string()),
-  description: z.string().exactOptional(),
-  owner: z.string().exactOptional(),
-  tags: z.array(z.string()),
+  ...governance,
+  sources: z
+    .array(z.strictObject({ name: z.string(), description: z.string().exactOptional() }))
+    .exactOptional(),
   inputs: z.union([z.literal('external'), z.array(z.string())]),
   maxAgeMs: countSchema.exactOptional(),
   retentionMs: countSchema.exactOptional(),
@@ -79,9 +96,7 @@ export const groupDefinitionSchema = z.strictObject({
 export const serviceDefinitionSchema = z.strictObject({
   name: z.string(),
   homeRegion: regionIdSchema,
-  description: z.string().exactOptional(),
-  owner: z.string().exactOptional(),
-  tags: z.array(z.string()),
+  ...governance,
   features: z.array(
     z.strictObject({
       group: z.string(),

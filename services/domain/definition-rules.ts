@@ -7,6 +7,7 @@ import type {
   FeatureServiceDefinition,
   JoinKey,
 } from './feature-group.ts';
+import { governanceIssues, lineageIssues } from './governance-rules.ts';
 import { QUALIFIED_NAME, SIMPLE_NAME } from './group-reference.ts';
 import { MAX_GROUP_FEATURES } from './limits.ts';
 import type { MeshState } from './mesh-state.ts';
@@ -118,16 +119,14 @@ function groupIssues(group: FeatureGroupDefinition, path: string, world: Definit
     report(`${path}.sync.regions`, 'names no region; leave it out for the home region');
   for (const [i, region] of group.sync.regions.entries())
     checkRegion(region, `${path}.sync.regions[${i}]`, world);
-  for (const [i, tag] of group.tags.entries()) {
-    if (tag.startsWith('policy/'))
-      report(`${path}.tags[${i}]`, 'tags under policy/ are reserved to compliance');
-  }
+  governanceIssues(group, path, world);
   if (group.retentionMs !== undefined && group.maxAgeMs !== undefined && group.retentionMs < group.maxAgeMs) {
     report(`${path}.retention`, 'is shorter than maxAge: rows would be gone while they may still be served');
   }
   const joinKeys = entityKeys(group, path, world);
   featureIssues(group, joinKeys, path, world);
   inputIssues(group, path, world);
+  lineageIssues(group, path, world);
 }
 
 /** Join keys of the group's entities; reports unknown entities, clashes, and more than one region key. */

@@ -1,6 +1,6 @@
 import type { Catalogue } from './catalogue-lookup.ts';
 import type { DefinitionSet } from './definition-rules.ts';
-import type { FeatureGroupDefinition } from './feature-group.ts';
+import type { FeatureGroupDefinition, JoinKey } from './feature-group.ts';
 import { parseGroupReference } from './group-reference.ts';
 import type { MeshState } from './mesh-state.ts';
 import type { Issue } from './problem.ts';
@@ -44,4 +44,34 @@ export function groupInSet(
   const own = named.find(({ homeRegion }) => homeRegion === (parsed?.home ?? home));
   if (own !== undefined || parsed?.home !== undefined) return own;
   return named.length === 1 ? named[0] : undefined;
+}
+
+/** Features and join keys of a group that is referred to. */
+interface ReferredSchema {
+  readonly features: readonly string[];
+  readonly joinKeys: readonly JoinKey[];
+}
+
+/** Features and join keys of a referenced group, from the set (as it will be) or the catalogue; undefined offline. */
+export function schemaOf(
+  reference: string,
+  home: RegionId,
+  world: DefinitionWorld,
+): ReferredSchema | undefined {
+  const declared = groupInSet(reference, home, world.set);
+  if (declared !== undefined && !reference.includes('@v')) {
+    const joinKeys = declared.entities.flatMap(name => {
+      const entity =
+        world.set.entities.find(candidate => candidate.name === name) ??
+        world.catalogue.entity(declared.homeRegion, name);
+      return entity?.joinKeys ?? [];
+    });
+    return { features: declared.features.map(({ name }) => name), joinKeys };
+  }
+  const found = world.catalogue.group(reference, home);
+  if (!found.ok) return undefined;
+  return {
+    features: found.value.definition.features.map(({ name }) => name),
+    joinKeys: found.value.joinKeys,
+  };
 }

@@ -25,6 +25,32 @@ export interface FeatureDefinition {
   readonly type: FeatureType;
   readonly nullable: boolean;
   readonly description?: string;
+  /** What the column is computed from: `source:column` or `[home/]group:feature`; empty where nothing was declared. */
+  readonly from?: readonly string[];
+}
+
+/** A system outside the mesh that a group's rows come from. */
+export interface SourceDefinition {
+  readonly name: string;
+  readonly description?: string;
+}
+
+/** That a definition should no longer be used; it is served on until it is retired. */
+export interface Deprecation {
+  /** Day from which it counts, `YYYY-MM-DD`. */
+  readonly since: string;
+  /** Reference of what to use instead. */
+  readonly successor?: string;
+  readonly reason?: string;
+}
+
+/** Who answers for a definition and what is to be known of it. They are of the group or service as a whole, not of one version. */
+export interface Governance {
+  readonly description?: string;
+  readonly owner?: string;
+  readonly team?: string;
+  readonly tags: readonly string[];
+  readonly deprecated?: Deprecation;
 }
 
 /** How a group's rows are meant to travel; `local` keeps them in the region that accepted them. */
@@ -34,14 +60,13 @@ export const SYNC_MODES = ['local', 'active-active', 'hub-and-spoke', 'batch-cop
 export type SyncMode = (typeof SYNC_MODES)[number];
 
 /** A feature group as its owner declares it, parsed and with defaults written out. */
-export interface FeatureGroupDefinition {
+export interface FeatureGroupDefinition extends Governance {
   readonly name: string;
   readonly homeRegion: RegionId;
   /** Names of entities, in the declared order. */
   readonly entities: readonly string[];
-  readonly description?: string;
-  readonly owner?: string;
-  readonly tags: readonly string[];
+  /** Systems outside the mesh that rows come from. */
+  readonly sources?: readonly SourceDefinition[];
   /** `external`, or references of the groups that this one is computed from; placement follows them (A6). */
   readonly inputs: 'external' | readonly string[];
   readonly maxAgeMs?: number;
@@ -65,12 +90,9 @@ export interface ServiceSelection {
 }
 
 /** A named bundle of features for one model. */
-export interface FeatureServiceDefinition {
+export interface FeatureServiceDefinition extends Governance {
   readonly name: string;
   readonly homeRegion: RegionId;
-  readonly description?: string;
-  readonly owner?: string;
-  readonly tags: readonly string[];
   readonly features: readonly ServiceSelection[];
 }
 

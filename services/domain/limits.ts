@@ -56,3 +56,6 @@ export const MAX_LINK_BATCH_ROWS = 512;
 
 /** Longest request that a gateway makes of a region. */
 export const REGION_DEADLINE_MS = 2_000;
+
+/** Characters of a description, owner, team or reason: a page, so that a catalogue stays small on the links. */
+export const MAX_NOTE_CHARS = 4_000;

@@ -1,5 +1,6 @@
-import { checkRegion, type DefinitionWorld, groupInSet, unknownGroup } from './definition-world.ts';
-import type { FeatureServiceDefinition, JoinKey, ServiceSelection } from './feature-group.ts';
+import { checkRegion, type DefinitionWorld, schemaOf, unknownGroup } from './definition-world.ts';
+import type { FeatureServiceDefinition, ServiceSelection } from './feature-group.ts';
+import { governanceIssues } from './governance-rules.ts';
 import { QUALIFIED_NAME, SIMPLE_NAME } from './group-reference.ts';
 import { MAX_READ_FEATURES } from './limits.ts';
 import type { RegionId } from './region-id.ts';
@@ -14,10 +15,7 @@ export function serviceIssues(service: FeatureServiceDefinition, path: string, w
     );
   }
   checkRegion(service.homeRegion, `${path}.homeRegion`, world);
-  for (const [i, tag] of service.tags.entries()) {
-    if (tag.startsWith('policy/'))
-      report(`${path}.tags[${i}]`, 'tags under policy/ are reserved to compliance');
-  }
+  governanceIssues(service, path, world);
   if (service.features.length === 0) report(`${path}.features`, 'at least one feature is needed');
   const roles = new Set<string>();
   let count = 0;
@@ -63,29 +61,4 @@ function selectionIssues(
     world.report(`${at}.keys.${key}`, `${selection.group} has no join key ${key}; it has ${has}`);
   }
   return selection.features.length > 0 ? selection.features.length : target.features.length;
-}
-
-interface Schema {
-  readonly features: readonly string[];
-  readonly joinKeys: readonly JoinKey[];
-}
-
-/** Features and join keys of a referenced group, from the set (as it will be) or the catalogue; undefined offline. */
-function schemaOf(reference: string, home: RegionId, world: DefinitionWorld): Schema | undefined {
-  const declared = groupInSet(reference, home, world.set);
-  if (declared !== undefined && !reference.includes('@v')) {
-    const joinKeys = declared.entities.flatMap(name => {
-      const entity =
-        world.set.entities.find(candidate => candidate.name === name) ??
-        world.catalogue.entity(declared.homeRegion, name);
-      return entity?.joinKeys ?? [];
-    });
-    return { features: declared.features.map(({ name }) => name), joinKeys };
-  }
-  const found = world.catalogue.group(reference, home);
-  if (!found.ok) return undefined;
-  return {
-    features: found.value.definition.features.map(({ name }) => name),
-    joinKeys: found.value.joinKeys,
-  };
 }

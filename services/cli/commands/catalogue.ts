@@ -1,3 +1,4 @@
+import { deprecationText } from '@featuremesh/domain/group-changes';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { type CliWorld, type CommandRun, runs, withRegionOptions } from '../command-frame.ts';
@@ -7,6 +8,9 @@ import type { JsonClient } from '../http/json-client.ts';
 import { table } from '../output.ts';
 import { regionClient } from '../target/region-target.ts';
 
+const deprecationSchema = z
+  .object({ since: z.string(), successor: z.string().exactOptional(), reason: z.string().exactOptional() })
+  .nullable();
 const groupSchema = z.looseObject({
   id: z.string(),
   home: z.string(),
@@ -17,7 +21,9 @@ const groupSchema = z.looseObject({
   state: z.string(),
   description: z.string().nullable(),
   owner: z.string().nullable(),
+  team: z.string().nullable(),
   tags: z.array(z.string()),
+  deprecated: deprecationSchema,
   entities: z.array(z.string()),
   joinKeys: z.array(z.looseObject({ name: z.string(), type: z.string(), role: z.string().optional() })),
   features: z.array(
@@ -38,6 +44,9 @@ const serviceSchema = z.looseObject({
   version: z.number(),
   description: z.string().nullable(),
   owner: z.string().nullable(),
+  team: z.string().nullable(),
+  tags: z.array(z.string()),
+  deprecated: deprecationSchema,
   features: z.array(
     z.looseObject({ group: z.string(), as: z.string().optional(), features: z.array(z.string()) }),
   ),
@@ -70,15 +79,17 @@ async function listAll(run: CommandRun, client: JsonClient): Promise<ExitCode> {
   run.output.result({ groups, services }, () =>
     [
       table(
-        ['group', 'version', 'entities', 'sync', 'rows', 'placement', 'owner'],
+        ['group', 'version', 'state', 'entities', 'sync', 'rows', 'placement', 'owner', 'team'],
         groups.map(one => [
           `${one.home}/${one.name}`,
-          one.version,
+          [`v${one.version}`, ...one.aliases].join(' '),
+          one.deprecated === null || one.state === 'retired' ? one.state : 'deprecated',
           one.entities.join(' '),
           one.sync.mode,
           one.placement.rows,
           one.placement.regions.join(' '),
           one.owner ?? '',
+          one.team ?? '',
         ]),
       ),
       table(
@@ -119,7 +130,8 @@ function drawGroup(one: Group): string {
   return [
     `${one.home}/${one.name}@v${one.version} revision ${one.revision} (${[one.state, ...one.aliases].join(', ')})`,
     one.description ?? '',
-    `  owner      ${one.owner ?? '-'}; tags ${one.tags.join(', ') || '-'}`,
+    ownerLine(one),
+    one.deprecated === null ? '' : `  DEPRECATED ${deprecationText(one.deprecated)}`,
     `  keys       ${keys}`,
     `  max age    ${one.maxAgeMs === null ? 'none' : `${one.maxAgeMs / 1_000} s`}`,
     `  sync       ${one.sync.mode}; placement ${one.placement.regions.join(', ')}; rows ${one.placement.rows}`,
@@ -130,13 +142,25 @@ function drawGroup(one: Group): string {
     .join('\n');
 }
 
+function ownerLine({ owner, team, tags }: Pick<Group, 'owner' | 'team' | 'tags'>): string {
+  return `  owner      ${owner ?? '-'}; team ${team ?? '-'}; tags ${tags.join(', ') || '-'}`;
+}
+
 function drawService(one: Service): string {
   const rows = one.features.map(part => [
     `  ${part.group}`,
     part.as ?? '',
     part.features.join(', ') || 'all',
   ]);
-  return `${one.home}/${one.name}@v${one.version}\n${one.description ?? ''}\n${table(['  group', 'as', 'features'], rows)}`;
+  return [
+    `${one.home}/${one.name}@v${one.version}`,
+    one.description ?? '',
+    ownerLine(one),
+    one.deprecated === null ? '' : `  DEPRECATED ${deprecationText(one.deprecated)}`,
+    table(['  group', 'as', 'features'], rows),
+  ]
+    .filter(line => line !== '')
+    .join('\n');
 }
 
 async function withClient(

@@ -9,6 +9,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { isRegionId, type RegionId } from '@featuremesh/domain/region-id';
 import type { Command } from 'commander';
 import {
+  actorOption,
   type CliWorld,
   type CommandRun,
   runs,
@@ -16,11 +17,11 @@ import {
   unwrap,
   withRegionOptions,
 } from '../command-frame.ts';
-import { applyDefinitions, changeLine, type HomeOutcome } from '../definitions/apply-definitions.ts';
+import { applyDefinitions, EVERY_HOME } from '../definitions/apply-definitions.ts';
+import { drawOutcomes } from '../definitions/draw-plan.ts';
 import { readYamlFiles } from '../definitions/yaml-files.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { JsonClient } from '../http/json-client.ts';
-import { table } from '../output.ts';
 import { regionTarget, runningMesh, token } from '../target/region-target.ts';
 
 const FOLDERS_HELP = `
@@ -49,8 +50,17 @@ export function registerDefinitions(program: Command, world: CliWorld): void {
   const apply = withRegionOptions(program.command('apply [paths...]'))
     .description('apply definition files at their home regions')
     .option('--home <region>', 'home region of services that name none')
-    .addHelpText('after', `${FOLDERS_HELP}\nExample:\n  fmesh apply features`);
-  runs(world, apply, run => send(run, false));
+    .option('--dry-run', 'change nothing: the same as plan')
+    .option(
+      '--expected-revision <home=N,…>',
+      'refuse with CONCURRENT_CHANGE where a registry is no longer at the revision that plan printed',
+    )
+    .option('--by <name>', 'who applies, for the record of changes; env FEATUREMESH_ACTOR')
+    .addHelpText(
+      'after',
+      `${FOLDERS_HELP}\nExamples:\n  fmesh apply features\n  fmesh apply features --expected-revision us-east-1=12`,
+    );
+  runs(world, apply, run => send(run, run.options['dryRun'] === true));
 }
 
 function runValidate(run: CommandRun): Promise<ExitCode> {
@@ -86,28 +96,36 @@ async function send(run: CommandRun, dryRun: boolean): Promise<ExitCode> {
   const forced = textOption(run, 'region');
   const first = parsed.set.groups[0]?.homeRegion ?? parsed.set.services[0]?.homeRegion ?? homeOption(run);
   const fallbackHome = first ?? fallback(run);
+  const by = actorOption(run);
   const outcomes = await applyDefinitions(parsed, {
     dryRun,
     fallbackHome,
+    expectedRevisions: expectedRevisions(textOption(run, 'expectedRevision')),
+    ...(by === undefined ? {} : { by }),
     clientFor: home =>
       new JsonClient(regionTarget(run, forced === undefined ? home : undefined).url, token(run)),
   });
   run.output.result({ regions: outcomes.map(({ home, answer }) => ({ home, ...answer })) }, () =>
-    draw(outcomes, dryRun),
+    drawOutcomes(outcomes, dryRun),
   );
   return outcomes.some(({ answer }) => answer.changes.some(change => change.kind === 'refused'))
     ? EXIT.refused
     : EXIT.done;
 }
 
-function draw(outcomes: readonly HomeOutcome[], dryRun: boolean): string {
-  const rows = outcomes.flatMap(({ answer }) => answer.changes.map(changeLine));
-  const regions = outcomes.flatMap(({ answer }) =>
-    answer.perRegion.map(
-      one => `${one.region}: ${one.outcome}${one.detail === undefined ? '' : ` (${one.detail})`}`,
-    ),
-  );
-  return `${table(['change', 'type', 'object', 'what follows'], rows)}\n\n${regions.join('\n')}${dryRun ? '\nNext: fmesh apply' : ''}`;
+/** `us-east-1=12,eu-west-1=7`, as plan prints it; a number alone counts for every home. */
+function expectedRevisions(text: string | undefined): ReadonlyMap<string, number> {
+  const revisions = new Map<string, number>();
+  if (text === undefined) return revisions;
+  for (const part of text.split(',')) {
+    const match = /^(?:([a-z0-9-]{1,24})=)?(\d{1,15})$/.exec(part.trim());
+    if (match === null)
+      throw new ProblemError(
+        problem('INVALID_REQUEST', '--expected-revision is like us-east-1=12, as plan prints it'),
+      );
+    revisions.set(match[1] ?? EVERY_HOME, Number(match[2]));
+  }
+  return revisions;
 }
 
 function parseFiles(run: CommandRun): ParsedDefinitions {

@@ -1,4 +1,4 @@
-import type { DefinitionChange, DefinitionsAnswer } from '@featuremesh/contracts/admin-definitions';
+import type { DefinitionsAnswer } from '@featuremesh/contracts/admin-definitions';
 import { locateIssues, type ParsedDefinitions } from '@featuremesh/contracts/definition-file';
 import { definitionsByHome } from '@featuremesh/domain/definition-homes';
 import type { DefinitionSet } from '@featuremesh/domain/definition-rules';
@@ -13,13 +13,27 @@ export interface HomeOutcome {
   readonly answer: DefinitionsAnswer;
 }
 
+/** The name under which an expected revision counts for every home. */
+export const EVERY_HOME = '*';
+
+/** How a set is sent. */
+export interface ApplyOptions {
+  readonly dryRun: boolean;
+  readonly fallbackHome: RegionId;
+  readonly clientFor: (home: RegionId) => JsonClient;
+  /** Registry revision per home, from a plan; CONCURRENT_CHANGE where one has moved. */
+  readonly expectedRevisions?: ReadonlyMap<string, number>;
+  /** Who applies, for the record of changes. */
+  readonly by?: string;
+}
+
 /**
  * Plans or applies a parsed set: each home region is sent its part, in the order of ids. Atomic per home; where a later one
  * refuses, what earlier ones accepted stays. Issues come back at their places in the files.
  */
 export async function applyDefinitions(
   parsed: ParsedDefinitions,
-  options: { dryRun: boolean; fallbackHome: RegionId; clientFor: (home: RegionId) => JsonClient },
+  options: ApplyOptions,
 ): Promise<readonly HomeOutcome[]> {
   const outcomes: HomeOutcome[] = [];
   for (const [home, part] of definitionsByHome(parsed.set, options.fallbackHome)) {
@@ -28,30 +42,22 @@ export async function applyDefinitions(
   return outcomes;
 }
 
-/** One line per object, for a person. */
-export function changeLine(change: DefinitionChange): readonly string[] {
-  const { object } = change;
-  const version =
-    object.version === null
-      ? ''
-      : `@v${object.version}${object.revision === null ? '' : ` r${object.revision}`}`;
-  return [
-    change.kind,
-    object.type,
-    `${object.home}/${object.name}${version}`,
-    [...change.reasons, ...change.consequences].join('; '),
-  ];
-}
-
 async function sendPart(
   parsed: ParsedDefinitions,
   part: DefinitionSet,
   home: RegionId,
-  options: { dryRun: boolean; clientFor: (home: RegionId) => JsonClient },
+  options: ApplyOptions,
 ): Promise<DefinitionsAnswer> {
   const client = options.clientFor(home);
   try {
-    return await sendDefinitions(client, { definitions: mutable(part), dryRun: options.dryRun });
+    const { dryRun, by, expectedRevisions } = options;
+    const expectedRevision = expectedRevisions?.get(home) ?? expectedRevisions?.get(EVERY_HOME);
+    return await sendDefinitions(client, {
+      definitions: mutable(part),
+      dryRun,
+      ...(expectedRevision === undefined ? {} : { expectedRevision }),
+      ...(by === undefined ? {} : { by }),
+    });
   } catch (error) {
     if (!(error instanceof ProblemError) || error.problem.issues === undefined) throw error;
     const issues = locateIssues(

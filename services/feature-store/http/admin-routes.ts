@@ -21,6 +21,10 @@ const MAX_AUDIT_RECORDS = 1_000;
 /** Without authentication nobody is known by name; signatures name officers, and the audit record keeps those. */
 const ANONYMOUS = 'anonymous';
 
+/** What the caller says of himself, marked as no more than that. */
+const statedActor = (by: string | undefined): string =>
+  by === undefined ? ANONYMOUS : `${by} (not verified)`;
+
 const explainQuerySchema = z.strictObject({ group: z.string().min(1).max(200) });
 const auditQuerySchema = z.strictObject({
   limit: z.coerce.number().pipe(z.int().min(1).max(MAX_AUDIT_RECORDS)).default(100),
@@ -53,7 +57,7 @@ export function registerAdminRoutes(fastify: FastifyInstance, options: AdminRout
 function registerDefinitions(fastify: FastifyInstance, { definitions }: AdminRouteOptions): void {
   fastify.post('/v1/admin/definitions', request => {
     const asked = parseInput(definitionsRequestSchema, request.body);
-    return asked.dryRun ? definitions.plan(asked) : definitions.apply(asked, ANONYMOUS);
+    return asked.dryRun ? definitions.plan(asked) : definitions.apply(asked, statedActor(asked.by));
   });
   fastify.post('/v1/admin/definitions/plan', request =>
     definitions.plan(parseInput(definitionsRequestSchema, request.body)),

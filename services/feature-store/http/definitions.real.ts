@@ -56,6 +56,15 @@ describe('apply', () => {
       aliases: ['latest'],
     });
     expect(region.group('delays', 1).aliases).toEqual(['production']);
+    expect(retyped.body.changes[1]).toMatchObject({
+      changes: [
+        { effect: 'version', what: 'feature p90 is removed' },
+        { effect: 'version', what: 'feature mean changes from float64 to string' },
+      ],
+      consequences: expect.arrayContaining([
+        'the new version starts empty; `production` stays at v1 until `fmesh promote us-east-1/delays@v2`',
+      ]),
+    });
     expect((await read(['delays:mean'])).body.results[0]).toMatchObject({ version: 1, columns: [[1.5, 2]] });
     expect((await read(['delays@v2:mean'])).body.results[0]).toMatchObject({
       version: 2,
@@ -73,6 +82,35 @@ describe('apply', () => {
       consequences: expect.arrayContaining(['no more rows are accepted']),
     });
     expect(region.group('delays').definition.state).toBe('retired');
+  });
+
+  test('owner, team and deprecation are of the group: a change reaches every version, and a deprecated one is read on', async () => {
+    await apply(definitions([group('delays')]));
+    await region.put('delays', [{ key: { airport: 'ATL' }, eventTimeMs: 0, features: { mean: 1.5 } }]);
+    await apply(definitions([group('delays', { features: { mean: 'string?' } }), group('arrivals')]));
+    const deprecated = { since: '2026-11-30', successor: 'arrivals', reason: 'counted otherwise' };
+    const set = definitions([
+      group('delays', { features: { mean: 'string?' }, team: 'ops', maxAgeMs: 1e12, deprecated }),
+    ]);
+    const plan = (await apply(set)).body.changes[1];
+    expect(plan.changes.map(({ effect, what }: { effect: string; what: string }) => [effect, what])).toEqual([
+      ['data', expect.stringMatching(/^maxAge none → /)],
+      ['compatible', 'team none → ops'],
+      ['compatible', 'deprecated since 2026-11-30, use arrivals (counted otherwise)'],
+    ]);
+    const shown = (version: number) => region.call('GET', `/v1/groups/delays@v${version}`);
+    expect((await shown(1)).body).toMatchObject({ team: 'ops', deprecated, maxAgeMs: null, revision: 2 });
+    expect((await shown(2)).body).toMatchObject({ team: 'ops', deprecated, maxAgeMs: 1e12, revision: 2 });
+    const { body } = await region.call('POST', '/v1/online/read', {
+      features: ['delays:mean'],
+      keys: { airport: ['ATL'] },
+    });
+    expect(body.results[0]).toMatchObject({ version: 1, columns: [[1.5]], statuses: ['PRESENT'] });
+    await apply(definitions([group('delays', { features: { mean: 'string?' }, state: 'retired' })]));
+    expect([1, 2].map(version => region.group('delays', version).definition.state)).toEqual([
+      'retired',
+      'retired',
+    ]);
   });
 
   test('a plan changes nothing and says what policy refuses', async () => {
@@ -144,6 +182,8 @@ describe('refusals', () => {
     await apply(definitions([group('second')]));
     const late = await apply(definitions([group('first')]), { expectedRevision: plan.body.revision });
     expect([late.status, late.body.code, late.body.retryable]).toEqual([409, 'CONCURRENT_CHANGE', true]);
+    const dry = { dryRun: true, expectedRevision: plan.body.revision };
+    expect((await apply(definitions([group('first')]), dry)).body.code).toBe('CONCURRENT_CHANGE');
     const answers = await Promise.all(
       Array.from({ length: 6 }, (_, i) => apply(definitions([group(`g${i}a`), group(`g${i}b`)]))),
     );

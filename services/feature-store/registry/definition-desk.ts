@@ -5,7 +5,7 @@ import type {
 } from '@featuremesh/contracts/admin-definitions';
 import { Catalogue } from '@featuremesh/domain/catalogue-lookup';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import { ProblemError } from '@featuremesh/domain/problem';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Registry } from '../ports/registry.ts';
@@ -37,10 +37,14 @@ export class DefinitionDesk {
   }
 
   /** What applying would do; throws the ProblemErrors that applying would. Changes nothing. */
-  async plan({ definitions }: DefinitionsRequest): Promise<DefinitionsAnswer> {
+  async plan({ definitions, expectedRevision }: DefinitionsRequest): Promise<DefinitionsAnswer> {
     // Looks for commits of other processes first, so that a plan right after an apply is not judged by an old state.
     await this.#options.registry.entries();
     const state = this.#options.registry.state();
+    if (expectedRevision !== undefined && expectedRevision !== state.revision) {
+      const detail = `the registry is at revision ${state.revision}, the plan was asked for ${expectedRevision}`;
+      throw new ProblemError(problem('CONCURRENT_CHANGE', detail));
+    }
     const plan = this.#plan(definitions, state);
     return {
       changes: plan.changes.map(change => changeOf(change, plan.after)),
@@ -108,9 +112,15 @@ const KINDS = {
   unchanged: 'unchanged',
 } as const;
 
+/** Characters of what one audit record says: the names always, details as far as they fit. */
+const MAX_SUMMARY_CHARS = 2_000;
+
 function summaryOf({ changes }: DefinitionPlan): string {
   const real = changes.filter(({ action }) => action !== 'unchanged');
-  return real.map(({ action, kind, name }) => `${action} ${kind} ${name}`).join(', ') || 'nothing';
+  const names = real.map(({ action, kind, name }) => `${action} ${kind} ${name}`).join(', ') || 'nothing';
+  const details = real.flatMap(({ name, changes: lines }) => lines.map(({ what }) => `${name}: ${what}`));
+  const text = [names, ...details].join('; ');
+  return text.length <= MAX_SUMMARY_CHARS ? text : `${text.slice(0, MAX_SUMMARY_CHARS)}…`;
 }
 
 function changeOf(change: PlannedDefinition, after: MeshState): DefinitionChange {
@@ -124,8 +134,8 @@ function changeOf(change: PlannedDefinition, after: MeshState): DefinitionChange
       version: change.version ?? null,
       revision: change.revision ?? null,
     },
-    reasons: [...change.reasons],
-    consequences: consequencesOf(change),
+    changes: change.changes.map(line => ({ ...line })),
+    consequences: consequencesOf(change, after),
   };
 }
 
@@ -139,13 +149,19 @@ function idOf(change: PlannedDefinition, after: MeshState): string | null {
   return service?.id ?? null;
 }
 
-function consequencesOf({ placement, refusedRegions, action }: PlannedDefinition): string[] {
+function consequencesOf(change: PlannedDefinition, after: MeshState): string[] {
+  const { placement, refusedRegions, action, version, kind, name } = change;
   const consequences: string[] = [];
   if (placement !== undefined) consequences.push(`rows may be held in ${placement.join(', ')}`);
   if (refusedRegions !== undefined && refusedRegions.length > 0)
     consequences.push(`policy does not allow ${refusedRegions.join(', ')}, which the definition asks for`);
-  if (action === 'version')
-    consequences.push('the new version starts empty; `production` moves only by promote');
+  if (action === 'version' && kind === 'group') {
+    const production = new Catalogue(after).group(`${after.region}/${name}`);
+    const stays = production.ok ? `stays at v${production.value.version}` : 'moves only by promote';
+    consequences.push(
+      `the new version starts empty; \`production\` ${stays} until \`fmesh promote ${after.region}/${name}@v${version ?? ''}\``,
+    );
+  }
   if (action === 'retire') consequences.push('no more rows are accepted');
   return consequences;
 }

@@ -7,6 +7,7 @@ import type {
   EntityDefinition,
   FeatureGroupDefinition,
 } from '@featuremesh/domain/feature-group';
+import type { GroupChange } from '@featuremesh/domain/group-changes';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { placementOf } from '@featuremesh/domain/placement';
 import { type Problem, problem } from '@featuremesh/domain/problem';
@@ -25,8 +26,8 @@ export interface PlannedDefinition {
   readonly action: DefinitionAction;
   readonly version?: number;
   readonly revision?: number;
-  /** Why it is this action, in words that name features and keys. */
-  readonly reasons: readonly string[];
+  /** Why it is this action, and what follows; empty for what is new or unchanged. */
+  readonly changes: readonly GroupChange[];
   /** Regions of the owner's wish that policy does not permit; sync happens where both meet. */
   readonly refusedRegions?: readonly RegionId[];
   /** Regions that will hold rows. */
@@ -135,9 +136,11 @@ function unsupported(set: DefinitionSet): Problem | undefined {
 function planEntity(definition: EntityDefinition, state: MeshState): PlannedDefinition {
   const known = new Catalogue(state).entity(state.region, definition.name);
   const base = { kind: 'entity', name: definition.name } as const;
-  if (known === undefined) return { ...base, action: 'create', reasons: [] };
-  if (isDeepStrictEqual(known, definition)) return { ...base, action: 'unchanged', reasons: [] };
-  return { ...base, action: 'update', reasons: ['the entity is described otherwise'] };
+  if (known === undefined) return { ...base, action: 'create', changes: [] };
+  if (isDeepStrictEqual(known, definition)) return { ...base, action: 'unchanged', changes: [] };
+  const what = 'the entity is described otherwise';
+  const follows = 'its groups follow; other join keys are a new version of each';
+  return { ...base, action: 'update', changes: [{ effect: 'compatible', what, follows }] };
 }
 
 /** Groups of this home that the set does not name but whose entity it changes: their keys may become others. */

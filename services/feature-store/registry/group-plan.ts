@@ -7,14 +7,15 @@ import type {
   GroupId,
   JoinKey,
 } from '@featuremesh/domain/feature-group';
-import { compatibility, joinKeyChanges, schemaText } from '@featuremesh/domain/group-schema';
+import { type GroupChange, groupChanges, strongestEffect } from '@featuremesh/domain/group-changes';
+import { schemaText } from '@featuremesh/domain/group-schema';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { PlanContext, PlannedDefinition } from './definition-plan.ts';
 
 /** Hex digits of a schema hash: the first 16 bytes of the SHA-256. */
 const SCHEMA_HASH_DIGITS = 32;
 
-/** A group's line of the plan and the catalogue groups to write: its own, and the version that loses `latest`. */
+/** A group's line of the plan and the catalogue groups to write: its own, and other versions that change with it. */
 export interface PlannedGroup {
   readonly change: PlannedDefinition;
   readonly groups: readonly CatalogueGroup[];
@@ -22,30 +23,46 @@ export interface PlannedGroup {
 
 /**
  * Plans one group whose definition was validated: a new id for a new name, a revision where old rows stay readable, else a
- * new version that starts empty while `production` stays where it is (A9).
+ * new version that starts empty while `production` stays where it is (A9). What is of the group as a whole changes in all versions.
  */
 export function planGroup(
   definition: FeatureGroupDefinition,
   state: MeshState,
   context: PlanContext,
 ): PlannedGroup {
-  const newest = new Catalogue(state).versions(definition.homeRegion, definition.name).at(-1);
+  const versions = new Catalogue(state).versions(definition.homeRegion, definition.name);
+  const newest = versions.at(-1);
   const keys = keysOf(definition, state);
   if (newest === undefined) return created(definition, keys, context);
-  const keyChanges = joinKeyChanges(newest.joinKeys, keys.joinKeys);
-  const schema = compatibility(newest.definition.features, definition.features);
-  const reasons = [...keyChanges, ...schema.reasons];
-  if (keyChanges.length > 0 || schema.kind === 'version')
-    return newVersion(definition, keys, newest, reasons);
-  const same = isDeepStrictEqual(newest.definition, definition) && newest.subject === keys.subject;
-  if (same) {
+  const changes = changesOf(newest, definition, keys);
+  const effect = strongestEffect(changes);
+  if (effect === 'same') {
     const { version, revision } = newest;
     return {
-      change: { kind: 'group', name: definition.name, action: 'unchanged', version, revision, reasons: [] },
+      change: { kind: 'group', name: definition.name, action: 'unchanged', version, revision, changes },
       groups: [],
     };
   }
-  return newRevision(definition, keys, newest, reasons);
+  const older = versions
+    .slice(0, -1)
+    .map(group => governedAs(group, newest.definition, definition))
+    .filter(group => group !== undefined);
+  const planned =
+    effect === 'version'
+      ? newVersion(definition, keys, newest, changes)
+      : newRevision(definition, keys, newest, changes);
+  return { ...planned, groups: [...planned.groups, ...older] };
+}
+
+function changesOf(
+  newest: CatalogueGroup,
+  definition: FeatureGroupDefinition,
+  keys: Keys,
+): readonly GroupChange[] {
+  const changes = groupChanges(newest, { definition, ...keys });
+  if (changes.length > 0 || isDeepStrictEqual(newest.definition, definition)) return changes;
+  const what = 'the definition is written otherwise';
+  return [{ effect: 'compatible', what, follows: 'rows are not concerned' }];
 }
 
 interface Keys {
@@ -84,7 +101,7 @@ function created(definition: FeatureGroupDefinition, keys: Keys, context: PlanCo
       action: 'create',
       version: 1,
       revision: 1,
-      reasons: [],
+      changes: [],
     },
     groups: [group],
   };
@@ -94,7 +111,7 @@ function newVersion(
   definition: FeatureGroupDefinition,
   keys: Keys,
   newest: CatalogueGroup,
-  reasons: readonly string[],
+  changes: readonly GroupChange[],
 ): PlannedGroup {
   const version = newest.version + 1;
   const group: CatalogueGroup = {
@@ -107,7 +124,8 @@ function newVersion(
     revisions: [definition.features],
     aliases: ['latest'],
   };
-  const before = { ...newest, aliases: newest.aliases.filter(alias => alias !== 'latest') };
+  const governed = governedAs(newest, newest.definition, definition) ?? newest;
+  const before = { ...governed, aliases: newest.aliases.filter(alias => alias !== 'latest') };
   return {
     change: {
       kind: 'group',
@@ -115,9 +133,10 @@ function newVersion(
       action: 'version',
       version,
       revision: 1,
-      reasons,
+      changes,
     },
-    groups: [before, group],
+    // The alias is gained before it is lost, so that a region which hears of one after the other never has none.
+    groups: [group, before],
   };
 }
 
@@ -126,7 +145,7 @@ function newRevision(
   definition: FeatureGroupDefinition,
   keys: Keys,
   newest: CatalogueGroup,
-  schemaReasons: readonly string[],
+  changes: readonly GroupChange[],
 ): PlannedGroup {
   const revision = newest.revision + 1;
   const group: CatalogueGroup = {
@@ -138,34 +157,40 @@ function newRevision(
     revisions: [...newest.revisions, definition.features],
   };
   const retires = definition.state === 'retired' && newest.definition.state !== 'retired';
-  const { version } = newest;
   return {
     change: {
       kind: 'group',
       name: definition.name,
       action: retires ? 'retire' : 'revision',
-      version,
+      version: newest.version,
       revision,
-      reasons: [...schemaReasons, ...changedMembers(newest.definition, definition)],
+      changes,
     },
     groups: [group],
   };
 }
 
-function changedMembers(before: FeatureGroupDefinition, after: FeatureGroupDefinition): readonly string[] {
-  const members = [
-    'description',
-    'owner',
-    'tags',
-    'inputs',
-    'maxAgeMs',
-    'retentionMs',
-    'sync',
-    'state',
-  ] as const;
-  return members
-    .filter(member => !isDeepStrictEqual(before[member], after[member]))
-    .map(member => `${member} changes`);
+/** Members that are of the group as a whole, whatever the version. */
+const OF_THE_GROUP = ['description', 'owner', 'team', 'tags', 'deprecated', 'state'] as const;
+
+/** An older version with the members of the group that a change touches; undefined where that leaves it as it is. */
+function governedAs(
+  group: CatalogueGroup,
+  before: FeatureGroupDefinition,
+  after: FeatureGroupDefinition,
+): CatalogueGroup | undefined {
+  const changed = OF_THE_GROUP.filter(member => !isDeepStrictEqual(before[member], after[member]));
+  const definition = { ...group.definition };
+  for (const member of changed) delete (definition as Partial<FeatureGroupDefinition>)[member];
+  const members = changed.filter(member => after[member] !== undefined);
+  const governed = Object.assign(definition, Object.fromEntries(members.map(name => [name, after[name]])));
+  if (isDeepStrictEqual(governed, group.definition)) return undefined;
+  return {
+    ...group,
+    definition: governed,
+    revision: group.revision + 1,
+    revisions: [...group.revisions, governed.features],
+  };
 }
 
 function schemaHash(joinKeys: readonly JoinKey[], { features }: FeatureGroupDefinition): string {

@@ -38,19 +38,28 @@ export function planService(
   const base = { kind: 'service', name: definition.name } as const;
   if (newest === undefined)
     return ok({
-      change: { ...base, action: 'create', version: 1, reasons: [] },
+      change: { ...base, action: 'create', version: 1, changes: [] },
       service: { id: context.newId(), version: 1, definition, resolved },
     });
   if (isDeepStrictEqual(newest.definition, definition) && isDeepStrictEqual(newest.resolved, resolved))
-    return ok({ change: { ...base, action: 'unchanged', version: newest.version, reasons: [] } });
+    return ok({ change: { ...base, action: 'unchanged', version: newest.version, changes: [] } });
   const version = newest.version + 1;
-  const reason = isDeepStrictEqual(newest.resolved, resolved)
+  const what = isDeepStrictEqual(newest.resolved, resolved)
     ? 'the service is described otherwise'
-    : 'the selection or the group versions that it resolves to change';
+    : `the selection or the group versions that it resolves to change: ${resolvedText(resolved, catalogue)}`;
+  const follows = `readers that name no version get v${version} at once; v${newest.version} stays readable`;
   return ok({
-    change: { ...base, action: 'version', version, reasons: [reason] },
+    change: { ...base, action: 'version', version, changes: [{ effect: 'compatible', what, follows }] },
     service: { id: newest.id, version, definition, resolved },
   });
+}
+
+function resolvedText(resolved: readonly ResolvedSelection[], catalogue: Catalogue): string {
+  const names = resolved.map(({ groupId, groupVersion }) => {
+    const name = catalogue.groupById(groupId, groupVersion)?.definition.name ?? groupId;
+    return `${name}@v${groupVersion}`;
+  });
+  return [...new Set(names)].join(', ');
 }
 
 function resolve(selection: ServiceSelection, catalogue: Catalogue): Result<ResolvedSelection> {
