@@ -5,9 +5,12 @@ import { freePortBase } from '@featuremesh/cli/testing/fmesh-process';
 import { expect, test } from 'vitest';
 import { runNemesis } from './nemesis.ts';
 
-const SEED = process.env['FEATUREMESH_NEMESIS_SEED'] ?? 'bounded-3';
+/** Draws every kind of fault within its half minute, network faults among them; once left batches set aside for ever. */
+const DRAWS_NETWORK_FAULTS = 'bounded-3';
 
-test('S1, S5: no acknowledged row is lost and regions agree after kills, freezes and wrong clocks of a seed', {
+const SEED = process.env['FEATUREMESH_NEMESIS_SEED'] ?? DRAWS_NETWORK_FAULTS;
+
+test('S1, S5: no acknowledged row is lost and regions agree after kills, freezes, wrong clocks and cut links of a seed', {
   timeout: 240_000,
 }, async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'fm nemesis '));
@@ -18,12 +21,13 @@ test('S1, S5: no acknowledged row is lost and regions agree after kills, freezes
     regions: 3,
     dataDir,
     portBase: await freePortBase(),
-    wan: 'off',
+    wan: 'demo',
     signal: new AbortController().signal,
     say: line => lines.push(line),
   });
   expect(report.broken.slice(0, 10), lines.join('\n')).toEqual([]);
   expect(report.rowsAcknowledged).toBeGreaterThan(500);
   expect(Object.keys(report.faults).length).toBeGreaterThanOrEqual(4);
+  if (SEED === DRAWS_NETWORK_FAULTS) expect(Object.keys(report.faults).join(' ')).toMatch(/cut|black-hole/);
   rmSync(dataDir, { recursive: true, force: true });
 });

@@ -16,9 +16,9 @@ import type { TraceSpan, Tracing } from '@featuremesh/runtime/tracing';
 import type { CompiledPolicy } from '../policy-compiler/compile.ts';
 import type { FeedSink, HeldReason, ImportAppend } from '../ports/feed.ts';
 import type { LinkIn, Received } from '../ports/link.ts';
-import { releaseHeld } from './held-rows.ts';
+import { HeldBatches } from './held-rows.ts';
 import { ImportCursorKeeper } from './import-cursor.ts';
-import { GAP_PATIENCE_MS, HELD_INTERVAL_MS, IDLE_CURSOR_INTERVAL_MS, LOOP_WAIT_MS } from './limits.ts';
+import { GAP_PATIENCE_MS, IDLE_CURSOR_INTERVAL_MS, LOOP_WAIT_MS } from './limits.ts';
 import { type ChainPosition, judgeBatch, positionAfter } from './link-chain.ts';
 import { OpenSnapshots, type SnapshotRequester } from './open-snapshots.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
@@ -87,11 +87,10 @@ export class Importer {
   readonly #cursor: ImportCursorKeeper;
   readonly #ahead = new ReorderBuffer();
   readonly #open: OpenSnapshots;
+  readonly #held: HeldBatches;
   readonly #withheld = new WithheldPositions();
   #unstored: Received<LinkMessage>[] = [];
   #storedAtMs = 0;
-  #heldAtMs = 0;
-  #held = 0;
   #knownAsOfMs: number | null = null;
   #gaps = 0;
   #importedRows = 0;
@@ -101,6 +100,7 @@ export class Importer {
     this.#parts = parts;
     this.#cursor = new ImportCursorKeeper(parts.peer, parts.sink);
     this.#open = new OpenSnapshots(parts);
+    this.#held = new HeldBatches(parts);
   }
 
   /** Counters, for status. `lagMs` is how long ago the peer's state is known here; null where it is not known (S6). */
@@ -121,7 +121,7 @@ export class Importer {
       linkSeq: at?.linkSeq ?? 0,
       lagMs: this.#knownAsOfMs === null ? null : Math.max(1, nowMs - this.#knownAsOfMs),
       gaps: this.#gaps,
-      heldBatches: this.#held,
+      heldBatches: this.#held.count,
       importedRows: this.#importedRows,
       refusedBatches: this.#refusedBatches,
       pendingBatches: this.#ahead.size,
@@ -141,7 +141,7 @@ export class Importer {
     await this.#cursor.read();
     this.#open.restore(this.#cursor.open);
     this.#storedAtMs = this.#parts.clock.nowMs();
-    this.#held = (await this.#parts.sink.held(this.#parts.peer, 1)).length;
+    await this.#held.restore();
     while (!signal.aborted) {
       const received = await this.#parts.link.nextBatch(LOOP_WAIT_MS, signal);
       if (received !== undefined) await this.#receive(received);
@@ -287,7 +287,7 @@ export class Importer {
   ): Promise<void> {
     const { peer, sink, logger } = this.#parts;
     await sink.hold({ peer, linkEpoch: at.linkEpoch, linkSeq: at.linkSeq, reason, bytes: received.bytes });
-    this.#held++;
+    this.#held.add();
     this.#knownAsOfMs = null;
     logger.warn({ peer, reason }, 'a batch was set aside');
   }
@@ -327,7 +327,7 @@ export class Importer {
 
   /** Whether all that the peer sent of a group before now is in the local log. */
   #isComplete(groupId: string): boolean {
-    return this.#held === 0 && !this.#open.awaits(groupId);
+    return this.#held.count === 0 && !this.#open.awaits(groupId);
   }
 
   #importable(): readonly { readonly groupId: string; readonly version: number }[] {
@@ -340,7 +340,7 @@ export class Importer {
 
   #progress(sentAtMs: number): void {
     const { peer, sink } = this.#parts;
-    if (this.#held > 0 || this.#open.awaitsAny(this.#importable()) || this.#ahead.size > 0) return;
+    if (this.#held.count > 0 || this.#open.awaitsAny(this.#importable()) || this.#ahead.size > 0) return;
     this.#knownAsOfMs = sentAtMs;
     sink.progress({ peer, knownAsOfMs: sentAtMs, throughSequence: this.#cursor.sequence });
   }
@@ -360,21 +360,17 @@ export class Importer {
   }
 
   async #housekeeping(): Promise<void> {
-    const nowMs = this.#parts.clock.nowMs();
     await this.#open.remind(this.#importable());
-    if (Math.abs(nowMs - this.#storedAtMs) >= IDLE_CURSOR_INTERVAL_MS) await this.#storeIdle();
+    if (Math.abs(this.#parts.clock.nowMs() - this.#storedAtMs) >= IDLE_CURSOR_INTERVAL_MS)
+      await this.#storeIdle();
     const position = this.#cursor.position;
     if (position === undefined) return;
-    if (this.#held === 0 || Math.abs(nowMs - this.#heldAtMs) < HELD_INTERVAL_MS) return;
-    this.#heldAtMs = nowMs;
-    const outcome = await releaseHeld(this.#parts, {
+    this.#importedRows += await this.#held.look({
       store: message => this.#store(this.#cursor.position ?? position, message),
       released: envelope => this.#withheld.note(envelope),
       refused: group => this.#missed(group),
     });
-    this.#held = outcome.remaining;
-    this.#importedRows += outcome.releasedRows;
-    if (this.#held === 0 && this.#withheld.size > 0) await this.#storeNothing(position);
+    if (this.#held.count === 0 && this.#withheld.size > 0) await this.#storeNothing(position);
   }
 }
 

@@ -95,8 +95,9 @@ export interface HeldBatch {
   readonly bytes: Uint8Array;
 }
 
-/** A held batch with the means to remove it. */
+/** A held batch with its place in HELD, greater for what was set aside later, and the means to remove it. */
 export interface HeldEntry extends HeldBatch {
+  readonly position: number;
   release(): Promise<void>;
 }
 
@@ -107,8 +108,8 @@ export interface FeedSink {
   append(message: ImportAppend): Promise<ImportOutcome>;
   /** Sets a batch aside, deduplicated by peer, link epoch and link_seq. Resolves when it is stored. */
   hold(batch: HeldBatch): Promise<void>;
-  /** Held batches of a peer, oldest first, at most `limit`. */
-  held(peer: string, limit: number): Promise<readonly HeldEntry[]>;
+  /** Held batches of a peer behind a place, oldest first, at most `limit`; none only where there are no more. */
+  held(peer: string, page: { after: number; limit: number }): Promise<readonly HeldEntry[]>;
   /** Tells the region's service how far a peer is known (not stored). */
   progress(progress: { peer: string; knownAsOfMs: number; throughSequence: number }): void;
 }

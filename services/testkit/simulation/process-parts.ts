@@ -18,6 +18,7 @@ export interface Hooks {
   readonly writes?: (write: IngestService['write']) => IngestService['write'];
   readonly policy?: (policy: CompiledPolicy, disk: RegionDisk) => CompiledPolicy;
   readonly linkIn?: (link: LinkIn, sink: FeedSink, peer: string) => LinkIn;
+  readonly feedSink?: (sink: FeedSink) => FeedSink;
   readonly feedSource?: (source: FeedSource) => FeedSource;
   readonly reads?: (read: TicketReader['read']) => TicketReader['read'];
 }

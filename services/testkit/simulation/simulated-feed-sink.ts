@@ -13,6 +13,9 @@ import type { DurableStream } from './durable-stream.ts';
 import { isImportFrom, type RegionFeed } from './feed-stream.ts';
 import type { ProcessTime } from './process-time.ts';
 
+/** Held batches of one page, far fewer than the engine asks for. */
+const MAX_HELD_PAGE = 2;
+
 /** What an import sink works with. */
 export interface SinkParts {
   readonly feed: RegionFeed;
@@ -80,14 +83,19 @@ export class SimulatedFeedSink implements FeedSink {
     });
   }
 
-  held(peer: string, limit: number): Promise<readonly HeldEntry[]> {
+  /** Pages are short, so that what is set aside takes several. */
+  held(peer: string, page: { after: number; limit: number }): Promise<readonly HeldEntry[]> {
     const { calls, held } = this.#parts;
     return calls.ask(() =>
       held
         .messages()
-        .filter(({ data }) => data.peer === peer)
-        .slice(0, limit)
-        .map(({ seq, data }) => ({ ...data, release: () => calls.ask(() => held.remove(seq)) })),
+        .filter(({ seq, data }) => data.peer === peer && seq > page.after)
+        .slice(0, Math.min(page.limit, MAX_HELD_PAGE))
+        .map(({ seq, data }) => ({
+          ...data,
+          position: seq,
+          release: () => calls.ask(() => held.remove(seq)),
+        })),
     );
   }
 

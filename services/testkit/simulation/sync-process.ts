@@ -52,7 +52,7 @@ export class SyncProcess {
     const nowMs = (): number => scheduler.nowMs();
     const simulatedFeed = new SimulatedFeedSource({ feed: disk.feed, calls, time });
     const feed = hooks.feedSource?.(simulatedFeed) ?? simulatedFeed;
-    const sink = new SimulatedFeedSink({
+    const simulatedSink = new SimulatedFeedSink({
       feed: disk.feed,
       held: disk.held,
       calls,
@@ -60,6 +60,7 @@ export class SyncProcess {
       nowMs,
       onProgress: progress => observers.onProgress?.(disk.id, progress),
     });
+    const sink = hooks.feedSink?.(simulatedSink) ?? simulatedSink;
     const planted = (policy: CompiledPolicy): CompiledPolicy => hooks.policy?.(policy, disk) ?? policy;
     const broker = new SimulatedBroker(disk, connection());
     this.#keeper = new PolicyKeeper(

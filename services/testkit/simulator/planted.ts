@@ -18,6 +18,7 @@ export const PLANTED = {
   'acknowledges-lost-rows': ['S5'],
   'eager-progress': ['S6'],
   'skips-gap-check': ['S1', 'S6'],
+  'forgets-held-batches': ['S1'],
   'forgets-watermarks': ['S7'],
   'ignores-policy': ['R1'],
   'ignores-max-age': ['V1'],
@@ -43,6 +44,8 @@ export function hooksOf(defect: PlantedDefect | undefined): Hooks {
       return { feedSource: eager };
     case 'skips-gap-check':
       return { linkIn: (link, sink, peer) => new RenumberedLink(link, sink, peer) };
+    case 'forgets-held-batches':
+      return { feedSink: firstPageAlone };
     case 'forgets-watermarks':
       return { store: forgetful };
     case 'ignores-policy':
@@ -138,6 +141,17 @@ function eager(source: FeedSource): FeedSource {
         close: () => tail.close(),
       };
     },
+  };
+}
+
+/** Shows of the batches set aside no more than one page, and then says that there are no others. */
+function firstPageAlone(sink: FeedSink): FeedSink {
+  return {
+    cursor: peer => sink.cursor(peer),
+    append: message => sink.append(message),
+    hold: batch => sink.hold(batch),
+    held: (peer, page) => (page.after === 0 ? sink.held(peer, page) : Promise.resolve([])),
+    progress: progress => sink.progress(progress),
   };
 }
 

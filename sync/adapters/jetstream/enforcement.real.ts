@@ -226,16 +226,20 @@ test('a batch is held once, listed oldest first, and gone when released', async 
     bytes: Buffer.from(`batch ${linkSeq}`),
   });
   for (const linkSeq of [4, 5, 4, 5, 6]) await east.sink.hold(held(linkSeq));
-  const entries = await east.sink.held(WEST, 10);
+  const entries = await east.sink.held(WEST, { after: 0, limit: 10 });
   expect(entries.map(entry => [entry.linkSeq, entry.reason, Buffer.from(entry.bytes).toString()])).toEqual([
     [4, 'unknown-version', 'batch 4'],
     [5, 'unknown-version', 'batch 5'],
     [6, 'unknown-version', 'batch 6'],
   ]);
-  expect(await east.sink.held(WEST, 2)).toHaveLength(2);
-  expect(await east.sink.held('eu-west-1', 2)).toEqual([]);
+  expect(await east.sink.held(WEST, { after: 0, limit: 2 })).toHaveLength(2);
+  const [, second, third] = entries.map(({ position }) => position);
+  const behind = await east.sink.held(WEST, { after: second ?? 0, limit: 2 });
+  expect(behind.map(({ linkSeq, position }) => [linkSeq, position])).toEqual([[6, third]]);
+  expect(await east.sink.held(WEST, { after: third ?? 0, limit: 2 })).toEqual([]);
+  expect(await east.sink.held('eu-west-1', { after: 0, limit: 2 })).toEqual([]);
   await entries[1]?.release();
-  expect((await east.sink.held(WEST, 10)).map(entry => entry.linkSeq)).toEqual([4, 6]);
+  expect((await east.sink.held(WEST, { after: 0, limit: 10 })).map(entry => entry.linkSeq)).toEqual([4, 6]);
 });
 
 test('a tail gives own chunks of its group alone, in order, as they come', async () => {

@@ -109,10 +109,10 @@ export class JetStreamFeedSink implements FeedSink {
     }
   }
 
-  async held(peer: string, limit: number): Promise<readonly HeldEntry[]> {
+  async held(peer: string, page: { after: number; limit: number }): Promise<readonly HeldEntry[]> {
     const entries: HeldEntry[] = [];
     const filter = heldSubject(peer, '*', '*');
-    for (let after = 0; entries.length < limit; ) {
+    for (let { after } = page; entries.length < page.limit; ) {
       const query = { seq: after + 1, next_by_subj: filter };
       const message = await this.#manager.streams.getMessage(HELD_STREAM, query);
       if (message === null) break;
@@ -134,6 +134,7 @@ export class JetStreamFeedSink implements FeedSink {
       linkSeq: Number(linkSeq),
       reason: heldReasonSchema.parse(message.header.get(REASON_HEADER)),
       bytes: message.data,
+      position: message.seq,
       release: async () => {
         await this.#manager.streams.deleteMessage(HELD_STREAM, message.seq);
       },
