@@ -18,6 +18,9 @@ const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
   INVALID_DEFINITION: 'correct the places named above, then `fmesh validate`',
   DEFINITION_CYCLE: 'remove one of the inputs named above, then `fmesh validate`',
   CONCURRENT_CHANGE: 'look at the new state with `fmesh plan`, then apply again',
+  STILL_USED:
+    'see what depends on it with `fmesh describe GROUP`; it is retired all the same with --even-if-used',
+  GROUP_RETIRED: 'see what to use instead with `fmesh describe GROUP`',
   EMPTY_PLACEMENT: 'see what policy allows: `fmesh policy explain GROUP`',
   POLICY_SUPERSEDED: 'raise `version:` in the policy file above the one in force: `fmesh policy list`',
   POLICY_NOT_APPROVED: 'let the officers approve: `fmesh policy approve NAME --key FILE --officer ID`',

@@ -101,7 +101,7 @@ test('every command has a description, and those that do something show an examp
 
 test('parts that come later are refused with their own exit status, whatever arguments they get', async () => {
   for (const args of [
-    ['promote', 'a@v2'],
+    ['adopt', 'a@v2'],
     ['region', 'remove', '--id', 'x'],
     ['policy', 'pin', 'g', '--to', 'EU'],
     ['erase'],

@@ -5,6 +5,7 @@ import { registerDefinitions } from './commands/definitions.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerImport } from './commands/import.ts';
 import { registerInit } from './commands/init.ts';
+import { registerLifecycle } from './commands/lifecycle.ts';
 import { registerOp } from './commands/op.ts';
 import { registerPolicy } from './commands/policy.ts';
 import { registerRead } from './commands/read.ts';
@@ -17,8 +18,6 @@ import { EXIT_CODES_HELP } from './exit-code.ts';
 
 /** Commands of the contract whose milestone is later: refused by name, so that nothing seems done that is not. */
 const LATER: readonly (readonly [name: string, summary: string])[] = [
-  ['promote', 'move the production alias to another version'],
-  ['retire', 'retire a feature group in steps'],
   ['adopt', 'adopt a definition of another region'],
   ['sync', 'change how groups are synchronised'],
   ['evidence', 'report and verify evidence of residency'],
@@ -53,6 +52,7 @@ export function buildProgram(world: CliWorld): Command {
   registerInit(program, world);
   registerDefinitions(program, world);
   registerCatalogue(program, world);
+  registerLifecycle(program, world);
   registerWrite(program, world);
   registerImport(program, world);
   registerRead(program, world);

@@ -15,7 +15,7 @@ const definitionSetSchema = z.strictObject({
 assertSameShape<z.infer<typeof definitionSetSchema>, DefinitionSet>(true);
 
 /** Who changes something, as the caller says: kept in the record of changes as said, not verified (there is no authentication yet). */
-const actorSchema = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,99}$/u);
+export const actorSchema = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,99}$/u);
 
 /** Body of `POST /v1/admin/definitions`: `dryRun` plans; `expectedRevision` (from a plan) refuses with CONCURRENT_CHANGE. */
 export const definitionsRequestSchema = z.strictObject({

@@ -78,6 +78,7 @@ export const ERRORS = {
   POLICY_NOT_APPROVED: entry(409, false, 'The policy lacks approvals'),
   INVALID_SIGNATURE: entry(403, false, 'The signature does not verify against the officers of this region'),
   NOT_AN_OFFICER: entry(403, false, 'The signer is not an officer of this region with the needed role'),
+  STILL_USED: entry(409, false, 'Definitions or an alias still depend on it'),
   TABLE_LIMIT: entry(507, false, 'The store holds as many tables as it may'),
   // regions
   INVALID_INVITATION: entry(422, false, 'The invitation is malformed, expired, or for another region'),

@@ -59,3 +59,6 @@ export const REGION_DEADLINE_MS = 2_000;
 
 /** Characters of a description, owner, team or reason: a page, so that a catalogue stays small on the links. */
 export const MAX_NOTE_CHARS = 4_000;
+
+/** Groups and services listed up or down the stream of one group: what a person may look through. */
+export const MAX_LINEAGE_NODES = 500;

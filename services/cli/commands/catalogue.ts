@@ -51,11 +51,26 @@ const serviceSchema = z.looseObject({
     z.looseObject({ group: z.string(), as: z.string().optional(), features: z.array(z.string()) }),
   ),
 });
+const nodesSchema = z.array(
+  z.looseObject({ kind: z.string(), name: z.string(), distance: z.number(), state: z.string() }),
+);
+const describedGroupSchema = groupSchema.extend({
+  versions: z.array(z.looseObject({ version: z.number(), aliases: z.array(z.string()), state: z.string() })),
+  lineage: z.looseObject({
+    upstream: nodesSchema,
+    downstream: nodesSchema,
+    columns: z.array(
+      z.looseObject({ feature: z.string(), from: z.array(z.string()), usedBy: z.array(z.string()) }),
+    ),
+    truncated: z.boolean(),
+  }),
+});
+const describedServiceSchema = serviceSchema.extend({ lineage: z.looseObject({ upstream: nodesSchema }) });
 const groupListSchema = z.looseObject({ groups: z.array(groupSchema) });
 const serviceListSchema = z.looseObject({ services: z.array(serviceSchema) });
 
-type Group = z.infer<typeof groupSchema>;
-type Service = z.infer<typeof serviceSchema>;
+type Group = z.infer<typeof describedGroupSchema>;
+type Service = z.infer<typeof describedServiceSchema>;
 
 /** `fmesh list` and `fmesh describe`: the catalogue as one region knows it. */
 export function registerCatalogue(program: Command, world: CliWorld): void {
@@ -108,11 +123,11 @@ async function listAll(run: CommandRun, client: JsonClient): Promise<ExitCode> {
 async function describeOne(run: CommandRun, client: JsonClient): Promise<ExitCode> {
   const path = String(run.args[0]).split('/').map(encodeURIComponent).join('/');
   if (run.options['service'] === true) {
-    const service = parsed(serviceSchema, await client.get(`/v1/services/${path}`));
+    const service = parsed(describedServiceSchema, await client.get(`/v1/services/${path}`));
     run.output.result(service, () => drawService(service));
     return EXIT.done;
   }
-  const group = parsed(groupSchema, await client.get(`/v1/groups/${path}`));
+  const group = parsed(describedGroupSchema, await client.get(`/v1/groups/${path}`));
   run.output.result(group, () => drawGroup(group));
   return EXIT.done;
 }
@@ -121,12 +136,17 @@ function drawGroup(one: Group): string {
   const keys = one.joinKeys
     .map(key => `${key.name} ${key.type}${key.role === undefined ? '' : ` (${key.role})`}`)
     .join(', ');
-  const features = one.features.map(feature => [
+  const features = one.features.map((feature, i) => [
     `  ${feature.name}`,
     feature.type,
     feature.nullable ? 'nullable' : 'required',
+    one.lineage.columns[i]?.from.join(', ') ?? '',
+    one.lineage.columns[i]?.usedBy.join(', ') ?? '',
     feature.description ?? '',
   ]);
+  const versions = one.versions.map(({ version, aliases, state }) =>
+    [`v${version}`, ...(state === 'active' ? [] : [state]), ...aliases].join(' '),
+  );
   return [
     `${one.home}/${one.name}@v${one.version} revision ${one.revision} (${[one.state, ...one.aliases].join(', ')})`,
     one.description ?? '',
@@ -135,11 +155,25 @@ function drawGroup(one: Group): string {
     `  keys       ${keys}`,
     `  max age    ${one.maxAgeMs === null ? 'none' : `${one.maxAgeMs / 1_000} s`}`,
     `  sync       ${one.sync.mode}; placement ${one.placement.regions.join(', ')}; rows ${one.placement.rows}`,
-    table(['  feature', 'type', '', 'description'], features),
+    `  versions   ${versions.join(', ')}`,
+    ...streamLines('upstream', one.lineage.upstream),
+    ...streamLines('downstream', one.lineage.downstream),
+    one.lineage.truncated ? '  (the lineage is longer than what is listed)' : '',
+    table(['  feature', 'type', '', 'from', 'used by', 'description'], features),
     `Next: fmesh policy explain ${one.home}/${one.name}`,
   ]
     .filter(line => line !== '')
     .join('\n');
+}
+
+/** `  upstream   group us-east-1/raw@v1`, what is farther away with its distance. */
+function streamLines(name: string, nodes: z.infer<typeof nodesSchema>): readonly string[] {
+  if (nodes.length === 0) return [];
+  const texts = nodes.map(({ kind, name: node, distance, state }) => {
+    const remarks = [...(distance > 1 ? [`${distance} steps`] : []), ...(state === 'active' ? [] : [state])];
+    return `${kind} ${node}${remarks.length === 0 ? '' : ` (${remarks.join(', ')})`}`;
+  });
+  return [`  ${name.padEnd(10)} ${texts.join('; ')}`];
 }
 
 function ownerLine({ owner, team, tags }: Pick<Group, 'owner' | 'team' | 'tags'>): string {
@@ -157,6 +191,7 @@ function drawService(one: Service): string {
     one.description ?? '',
     ownerLine(one),
     one.deprecated === null ? '' : `  DEPRECATED ${deprecationText(one.deprecated)}`,
+    ...streamLines('upstream', one.lineage.upstream),
     table(['  group', 'as', 'features'], rows),
   ]
     .filter(line => line !== '')

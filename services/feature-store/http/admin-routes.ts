@@ -1,4 +1,5 @@
 import { definitionsRequestSchema } from '@featuremesh/contracts/admin-definitions';
+import { promotionRequestSchema, retirementRequestSchema } from '@featuremesh/contracts/admin-lifecycle';
 import {
   approvePolicySchema,
   planPolicySchema,
@@ -10,6 +11,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Registry } from '../ports/registry.ts';
 import type { DefinitionDesk } from '../registry/definition-desk.ts';
+import type { LifecycleDesk } from '../registry/lifecycle-desk.ts';
 import type { PolicyDesk } from '../registry/policy-desk.ts';
 import { explainPlacement } from '../registry/policy-explanation.ts';
 import type { CurrentView } from '../serving/state-view.ts';
@@ -33,13 +35,14 @@ const auditQuerySchema = z.strictObject({
 /** What the admin routes need. */
 export interface AdminRouteOptions {
   readonly definitions: DefinitionDesk;
+  readonly lifecycle: LifecycleDesk;
   readonly policies: PolicyDesk;
   readonly registry: Registry;
   readonly view: CurrentView;
   readonly clock: Clock;
 }
 
-/** `/v1/admin/definitions`, `/v1/admin/policies` and `/v1/admin/audit`; parts of later milestones answer NOT_YET_SUPPORTED. */
+/** `/v1/admin/definitions`, `promotions`, `retirements`, `policies` and `/v1/admin/audit`; parts of later milestones answer NOT_YET_SUPPORTED. */
 export function registerAdminRoutes(fastify: FastifyInstance, options: AdminRouteOptions): void {
   registerDefinitions(fastify, options);
   registerPolicies(fastify, options);
@@ -47,14 +50,14 @@ export function registerAdminRoutes(fastify: FastifyInstance, options: AdminRout
     const { limit } = parseInput(auditQuerySchema, request.query, 'the query');
     return { records: await options.registry.audit(limit) };
   });
-  for (const part of ['erasures', 'datasets', 'materialisations', 'promotions', 'adoptions'])
+  for (const part of ['erasures', 'datasets', 'materialisations', 'adoptions'])
     for (const url of [`/v1/admin/${part}`, `/v1/admin/${part}/*`])
       fastify.all(url, () => {
         throw new ProblemError(problem('NOT_YET_SUPPORTED', `${part} are not supported yet`));
       });
 }
 
-function registerDefinitions(fastify: FastifyInstance, { definitions }: AdminRouteOptions): void {
+function registerDefinitions(fastify: FastifyInstance, { definitions, lifecycle }: AdminRouteOptions): void {
   fastify.post('/v1/admin/definitions', request => {
     const asked = parseInput(definitionsRequestSchema, request.body);
     return asked.dryRun ? definitions.plan(asked) : definitions.apply(asked, statedActor(asked.by));
@@ -62,6 +65,14 @@ function registerDefinitions(fastify: FastifyInstance, { definitions }: AdminRou
   fastify.post('/v1/admin/definitions/plan', request =>
     definitions.plan(parseInput(definitionsRequestSchema, request.body)),
   );
+  fastify.post('/v1/admin/promotions', request => {
+    const asked = parseInput(promotionRequestSchema, request.body);
+    return lifecycle.promote(asked, statedActor(asked.by));
+  });
+  fastify.post('/v1/admin/retirements', request => {
+    const asked = parseInput(retirementRequestSchema, request.body);
+    return lifecycle.retire(asked, statedActor(asked.by));
+  });
 }
 
 function registerPolicies(fastify: FastifyInstance, { policies, view, clock }: AdminRouteOptions): void {

@@ -1,5 +1,6 @@
 import type { CatalogueGroup, CatalogueService } from '@featuremesh/domain/feature-group';
 import { formatFeatureType } from '@featuremesh/domain/feature-type';
+import { LineageGraph } from '@featuremesh/domain/lineage';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -22,13 +23,18 @@ export function registerCatalogueRoutes(fastify: FastifyInstance, options: Catal
     const now = view.now();
     const group = now.catalogue.group(referenceOf(request));
     if (!group.ok) throw new ProblemError(group.problem);
-    return groupBody(group.value, now, clock.nowMs());
+    const lineage = new LineageGraph(now.state, now.catalogue).of(group.value);
+    const { homeRegion, name } = group.value.definition;
+    const versions = now.catalogue.versions(homeRegion, name).map(versionBody);
+    return { ...groupBody(group.value, now, clock.nowMs()), versions, lineage };
   });
   fastify.get('/v1/services', () => ({ services: view.now().state.services.map(serviceBody) }));
   fastify.get('/v1/services/*', request => {
-    const service = view.now().catalogue.service(referenceOf(request));
+    const now = view.now();
+    const service = now.catalogue.service(referenceOf(request));
     if (!service.ok) throw new ProblemError(service.problem);
-    return serviceBody(service.value);
+    const lineage = new LineageGraph(now.state, now.catalogue).ofService(service.value);
+    return { ...serviceBody(service.value), lineage };
   });
   // Nothing in this milestone takes so long that it becomes an operation; the address is part of the contract all the same.
   fastify.get('/v1/operations', () => ({ operations: [] }));
@@ -43,6 +49,10 @@ function referenceOf(request: FastifyRequest): string {
   const { params } = request;
   if (typeof params !== 'object' || params === null || !('*' in params)) return '';
   return String(params['*']);
+}
+
+function versionBody({ version, revision, aliases, definition }: CatalogueGroup) {
+  return { version, revision, aliases, state: definition.state };
 }
 
 function groupBody(group: CatalogueGroup, { placements }: StateView, nowMs: number) {

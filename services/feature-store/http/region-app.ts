@@ -17,7 +17,9 @@ import type { Registry } from '../ports/registry.ts';
 import { DefinitionDesk } from '../registry/definition-desk.ts';
 import { Enforcement } from '../registry/enforcement.ts';
 import { EntryImporter } from '../registry/entry-importer.ts';
+import { LifecycleDesk } from '../registry/lifecycle-desk.ts';
 import { PolicyDesk } from '../registry/policy-desk.ts';
+import { RegistryWriter } from '../registry/registry-writer.ts';
 import { StateWaiter } from '../registry/state-waiter.ts';
 import { TableKeeper } from '../registry/table-keeper.ts';
 import { RegionReader } from '../serving/region-reader.ts';
@@ -130,8 +132,10 @@ function registerDesks(
     timer,
     ...(enforcementWaitMs === undefined ? {} : { waitMs: enforcementWaitMs }),
   });
+  const writer = new RegistryWriter({ registry, tables, enforcement });
   registerAdminRoutes(fastify, {
-    definitions: new DefinitionDesk({ registry, tables, enforcement, clock, random }),
+    definitions: new DefinitionDesk({ writer, clock, random }),
+    lifecycle: new LifecycleDesk(writer),
     policies: new PolicyDesk({ registry, officers, tables, enforcement, clock }),
     registry,
     view,

@@ -5,25 +5,18 @@ import type {
 } from '@featuremesh/contracts/admin-definitions';
 import { Catalogue } from '@featuremesh/domain/catalogue-lookup';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { ProblemError } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
-import type { Registry } from '../ports/registry.ts';
 import { type DefinitionPlan, type PlannedDefinition, planDefinitions } from './definition-plan.ts';
-import type { Enforcement } from './enforcement.ts';
-import type { TableKeeper } from './table-keeper.ts';
-
-/** Tries of an apply without an expected revision while imports change the registry; each plans anew. */
-const MAX_TRIES = 5;
+import type { RegistryWriter } from './registry-writer.ts';
 
 /** Characters of a group or service id: 80 random bits, so that regions never draw the same (A3). */
 const ID_CHARACTERS = 16;
 
 /** What the desk works with. */
 export interface DefinitionDeskOptions {
-  readonly registry: Registry;
-  readonly tables: Pick<TableKeeper, 'settle'>;
-  readonly enforcement: Enforcement;
+  readonly writer: RegistryWriter;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -38,13 +31,7 @@ export class DefinitionDesk {
 
   /** What applying would do; throws the ProblemErrors that applying would. Changes nothing. */
   async plan({ definitions, expectedRevision }: DefinitionsRequest): Promise<DefinitionsAnswer> {
-    // Looks for commits of other processes first, so that a plan right after an apply is not judged by an old state.
-    await this.#options.registry.entries();
-    const state = this.#options.registry.state();
-    if (expectedRevision !== undefined && expectedRevision !== state.revision) {
-      const detail = `the registry is at revision ${state.revision}, the plan was asked for ${expectedRevision}`;
-      throw new ProblemError(problem('CONCURRENT_CHANGE', detail));
-    }
+    const state = await this.#options.writer.state(expectedRevision);
     const plan = this.#plan(definitions, state);
     return {
       changes: plan.changes.map(change => changeOf(change, plan.after)),
@@ -54,42 +41,23 @@ export class DefinitionDesk {
   }
 
   /** Applies a set, makes its tables, and waits until the broker accepts writes of it, within a bound that the answer names. */
-  async apply(
-    { definitions, expectedRevision }: DefinitionsRequest,
-    actor: string,
-  ): Promise<DefinitionsAnswer> {
-    const { registry, tables, enforcement } = this.#options;
-    for (let attempt = 1; ; attempt += 1) {
-      await registry.entries();
-      const before = registry.state();
-      const plan = this.#plan(definitions, before);
-      try {
-        const state = await registry.commit({
-          entries: plan.entries,
-          expectedRevision: expectedRevision ?? plan.revision,
-          actor,
-          what: `apply definitions: ${summaryOf(plan)}`,
-        });
-        await tables.settle();
-        const enforced = await enforcement.waitFor(state.revision);
-        return {
-          changes: plan.changes.map(change => changeOf(change, state)),
-          revision: state.revision,
-          perRegion: [
-            {
-              region: state.region,
-              outcome: 'applied',
-              ...(enforced
-                ? {}
-                : { detail: 'the broker does not enforce it yet; writes may be refused meanwhile' }),
-            },
-          ],
-        };
-      } catch (error) {
-        const raced = error instanceof ProblemError && error.problem.code === 'CONCURRENT_CHANGE';
-        if (!raced || expectedRevision !== undefined || attempt >= MAX_TRIES) throw error;
-      }
-    }
+  async apply({ definitions, ...terms }: DefinitionsRequest, actor: string): Promise<DefinitionsAnswer> {
+    const { plan, state, enforced } = await this.#options.writer.write(
+      before => {
+        const made = this.#plan(definitions, before);
+        return { ...made, what: `apply definitions: ${summaryOf(made)}` };
+      },
+      {
+        actor,
+        ...(terms.expectedRevision === undefined ? {} : { expectedRevision: terms.expectedRevision }),
+      },
+    );
+    const detail = 'the broker does not enforce it yet; writes may be refused meanwhile';
+    return {
+      changes: plan.changes.map(change => changeOf(change, state)),
+      revision: state.revision,
+      perRegion: [{ region: state.region, outcome: 'applied', ...(enforced ? {} : { detail }) }],
+    };
   }
 
   #plan(definitions: DefinitionsRequest['definitions'], state: MeshState): DefinitionPlan {

@@ -1,0 +1,218 @@
+import { regionId } from '@featuremesh/domain/region-id';
+import { definitions, group } from '@featuremesh/testkit/region/test-definitions';
+import { INTERNAL_TOKEN, TestRegion } from '@featuremesh/testkit/region/test-region';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+let region: TestRegion;
+
+beforeEach(async () => {
+  region = await TestRegion.start();
+});
+
+afterEach(() => region.stop());
+
+const apply = (set: ReturnType<typeof definitions>) =>
+  region.call('POST', '/v1/admin/definitions', { definitions: set });
+const promote = (more: object) => region.call('POST', '/v1/admin/promotions', more);
+const retire = (more: object) => region.call('POST', '/v1/admin/retirements', more);
+const read = (features: string, of = region) =>
+  of.call('POST', '/v1/online/read', { features: [features], keys: { airport: ['ATL'] } });
+const codeOf = async (answer: Promise<{ status: number; body: { code: string } }>) =>
+  (await answer).body.code;
+
+/** A group whose version 1 holds 1.5 and whose version 2 holds a text, and a service that froze version 1. */
+async function twoVersions(): Promise<void> {
+  const services = [
+    {
+      name: 'model',
+      homeRegion: regionId('us-east-1'),
+      tags: [],
+      features: [{ group: 'delays', features: ['mean'] }],
+    },
+  ];
+  await apply(definitions([group('delays')], { services }));
+  await region.put('delays', [{ key: { airport: 'ATL' }, eventTimeMs: 0, features: { mean: 1.5 } }]);
+  await apply(definitions([group('delays', { features: { mean: 'string?' } })]));
+  await region.put('delays', [{ key: { airport: 'ATL' }, eventTimeMs: 0, features: { mean: 'late' } }], 2);
+}
+
+describe('promote', () => {
+  test('moves what a bare reference means; a service keeps what it froze until it is applied again', async () => {
+    await twoVersions();
+    expect((await read('delays:mean')).body.results[0]).toMatchObject({ version: 1, columns: [[1.5]] });
+    const planned = await promote({ group: 'delays@v2', dryRun: true });
+    expect(planned.body).toMatchObject({
+      outcome: 'planned',
+      consequences: [
+        'reads and writes of us-east-1/delays without a version mean v2 from now on, before v1',
+        'service us-east-1/model@v1 keep v1 until they are applied again',
+      ],
+    });
+    expect((await read('delays:mean')).body.results[0]).toMatchObject({ version: 1 });
+    const done = await promote({ group: 'delays@v2', by: 'ana' });
+    expect(done.body).toMatchObject({
+      outcome: 'done',
+      versions: [
+        { version: 1, aliases: [] },
+        { version: 2, aliases: ['production', 'latest'] },
+      ],
+    });
+    expect((await read('delays:mean')).body.results[0]).toMatchObject({ version: 2, columns: [['late']] });
+    const service = await region.call('POST', '/v1/online/read', {
+      service: 'model',
+      keys: { airport: ['ATL'] },
+    });
+    expect(service.body.results[0]).toMatchObject({ version: 1, columns: [[1.5]] });
+    const { records } = (await region.call('GET', '/v1/admin/audit')).body;
+    expect(records.at(-1)).toMatchObject({
+      actor: 'ana (not verified)',
+      what: 'promote us-east-1/delays: production v1 → v2',
+      revision: done.body.revision,
+    });
+    expect((await promote({ group: 'delays@latest' })).body).toMatchObject({
+      outcome: 'unchanged',
+      revision: done.body.revision,
+    });
+    expect((await promote({ group: 'delays@v1' })).body.versions[0].aliases).toEqual(['production']);
+    expect((await read('delays:mean')).body.results[0]).toMatchObject({ version: 1, columns: [[1.5]] });
+  });
+
+  test('an unknown or retired version, a bare name, another alias and another home are refused; nothing moves', async () => {
+    await twoVersions();
+    await retire({ group: 'delays@v2' });
+    const { revision } = region.registry.state();
+    expect(await codeOf(promote({ group: 'delays@v2' }))).toBe('GROUP_RETIRED');
+    expect(await codeOf(promote({ group: 'delays@v3' }))).toBe('UNKNOWN_VERSION');
+    expect(await codeOf(promote({ group: 'ghost@v1' }))).toBe('UNKNOWN_GROUP');
+    expect(await codeOf(promote({ group: 'delays' }))).toBe('INVALID_REQUEST');
+    expect(await codeOf(promote({ group: 'delays@v1', alias: 'latest' }))).toBe('INVALID_REQUEST');
+    expect(region.registry.state().revision).toBe(revision);
+  });
+
+  test('is a compare-and-set: on the registry, on the version that the alias points at, and between racing ones', async () => {
+    await twoVersions();
+    const { revision } = region.registry.state();
+    await apply(definitions([group('other')]));
+    expect(await codeOf(promote({ group: 'delays@v2', expectedRevision: revision }))).toBe(
+      'CONCURRENT_CHANGE',
+    );
+    expect(await codeOf(promote({ group: 'delays@v2', expectedVersion: 2 }))).toBe('CONCURRENT_CHANGE');
+    const expectedRevision = region.registry.state().revision;
+    const racing = await Promise.all(
+      [2, 2, 2].map(version => promote({ group: `delays@v${version}`, expectedRevision })),
+    );
+    expect(racing.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
+    const production = region.registry
+      .state()
+      .groups.filter(({ aliases }) => aliases.includes('production') && aliases.includes('latest'));
+    expect(production.map(({ definition }) => definition.name).sort()).toEqual(['delays', 'other']);
+  });
+
+  test('travels with the catalogue: another region resolves by it, whichever of the two entries comes first', async () => {
+    const west = await TestRegion.start('us-west-2');
+    try {
+      const headers = { authorization: `Bearer ${INTERNAL_TOKEN}` };
+      const own = async () =>
+        (await region.call('GET', '/internal/v1/own-entries?after=0', undefined, headers)).body.entries;
+      const tell = (entries: unknown) =>
+        west.call('POST', '/internal/v1/entries', { peer: 'us-east-1', entries }, headers);
+      const resolved = async () => (await west.call('GET', '/v1/groups/us-east-1/delays')).body.version;
+      await twoVersions();
+      await tell(await own());
+      expect(await resolved()).toBe(1);
+      await promote({ group: 'delays@v2' });
+      const moved = (await own()).slice(-2);
+      for (const entry of moved) {
+        await tell([entry]);
+        expect([1, 2]).toContain(await resolved());
+      }
+      expect(await resolved()).toBe(2);
+      const there = await west.call('POST', '/v1/admin/promotions', { group: 'us-east-1/delays@v1' });
+      expect([there.body.code, there.body.home]).toEqual(['NOT_HOME', 'us-east-1']);
+    } finally {
+      await west.stop();
+    }
+  });
+});
+
+describe('retire', () => {
+  test('what is used, or is production beside others, is refused by name; with consent, or unused, it is closed', async () => {
+    await twoVersions();
+    const used = await retire({ group: 'delays' });
+    expect([used.status, used.body.code, used.body.usedBy]).toEqual([
+      409,
+      'STILL_USED',
+      ['service us-east-1/model@v1'],
+    ]);
+    expect(await codeOf(retire({ group: 'delays@v1', evenIfUsed: true }))).toBe('STILL_USED');
+    await promote({ group: 'delays@v2' });
+    const old = await retire({ group: 'delays@v1', evenIfUsed: true });
+    expect(old.body.consequences).toEqual([
+      'no more rows of v1 are accepted or read; those that are there stay',
+      'service us-east-1/model@v1 answer GROUP_RETIRED for it',
+    ]);
+    expect((await read('delays:mean')).body.results[0]).toMatchObject({ version: 2, columns: [['late']] });
+    expect(await codeOf(read('delays@v1:mean'))).toBe('GROUP_RETIRED');
+    expect((await retire({ group: 'delays' })).body).toMatchObject({
+      outcome: 'done',
+      versions: [{ state: 'retired' }, { state: 'retired' }],
+    });
+    expect(await codeOf(read('delays:mean'))).toBe('GROUP_RETIRED');
+    expect((await retire({ group: 'delays' })).body.outcome).toBe('unchanged');
+    const purge = await retire({ group: 'delays', purge: true });
+    expect([purge.status, purge.body.code]).toEqual([501, 'NOT_YET_SUPPORTED']);
+  });
+
+  test('a file that says active reopens it, and its plan says so', async () => {
+    await apply(definitions([group('delays')]));
+    await region.put('delays', [{ key: { airport: 'ATL' }, eventTimeMs: 0, features: { mean: 1.5 } }]);
+    await retire({ group: 'delays' });
+    const { body } = await apply(definitions([group('delays')]));
+    expect(body.changes[1].changes).toEqual([
+      {
+        effect: 'compatible',
+        what: 'the group is active again',
+        follows: 'rows are accepted and read again',
+      },
+    ]);
+    expect((await read('delays:mean')).body.results[0]).toMatchObject({ columns: [[1.5]] });
+  });
+});
+
+test('lineage: sources, groups and services, and single columns, up and down the stream', async () => {
+  const mean = (from: string) => ({ ...group('x').features[0], name: 'mean', from: [from] });
+  const raw = group('raw', { sources: [{ name: 'bus' }] });
+  const derived = group('derived', { inputs: ['raw'] });
+  const services = [
+    {
+      name: 'model',
+      homeRegion: regionId('us-east-1'),
+      tags: [],
+      features: [{ group: 'derived', features: [] }],
+    },
+  ];
+  const set = definitions(
+    [
+      { ...raw, features: [mean('bus:delay')] },
+      { ...derived, features: [mean('raw:mean')] },
+    ] as (typeof raw)[],
+    { services },
+  );
+  expect((await apply(set)).status).toBe(200);
+  const { lineage } = (await region.call('GET', '/v1/groups/raw')).body;
+  expect(lineage).toEqual({
+    upstream: [{ kind: 'source', name: 'bus', distance: 1, state: 'active' }],
+    downstream: [
+      { kind: 'group', name: 'us-east-1/derived@v1', distance: 1, state: 'active' },
+      { kind: 'service', name: 'us-east-1/model@v1', distance: 2, state: 'active' },
+    ],
+    columns: [{ feature: 'mean', from: ['bus:delay'], usedBy: ['us-east-1/derived@v1:mean'] }],
+    truncated: false,
+  });
+  const service = (await region.call('GET', '/v1/services/model')).body;
+  expect(service.lineage.upstream.map(({ name }: { name: string }) => name)).toEqual([
+    'us-east-1/derived@v1',
+    'us-east-1/raw@v1',
+    'bus',
+  ]);
+});
