@@ -37,8 +37,11 @@ export class GroupTail implements FeedTail {
   #readThrough: number;
   /** The look at the log that is under way. */
   #look: Promise<void> | undefined;
-  /** News came since the last look began. */
-  #news = false;
+  /** The log is known to hold something up to here. */
+  #newsThrough = 0;
+  /** How often the log's leader was to be asked whether more is there, and the last such question that it answered with no. */
+  #asked = 1;
+  #settled = 0;
   #closed = false;
 
   constructor(options: GroupTailOptions) {
@@ -56,15 +59,16 @@ export class GroupTail implements FeedTail {
     const chunk = this.#ready.shift();
     if (chunk === undefined) return undefined;
     this.#readyBytes -= chunk.body.length;
-    if (this.#news && this.#ready.length < CHUNKS_AHEAD / 2) this.#lookOn();
+    if (this.#ready.length < CHUNKS_AHEAD / 2 && this.#mayRead()) this.#lookOn();
     return chunk;
   }
 
   async drained(): Promise<boolean> {
     if (this.#ready.length > 0) return false;
-    await this.#look;
+    this.#asked++;
     await this.fill();
-    return this.#ready.length === 0 && !this.#news;
+    if (this.#mayRead()) await this.fill();
+    return this.#ready.length === 0 && !this.#mayHoldMore();
   }
 
   async close(): Promise<void> {
@@ -72,10 +76,11 @@ export class GroupTail implements FeedTail {
     this.#options.onClose(this);
   }
 
-  /** The log may hold more. */
-  noticed(): void {
-    this.#news = true;
-    this.#lookOn();
+  /** The log holds a chunk of this group at a sequence; where none is given, it may hold any. */
+  noticed(sequence?: number): void {
+    if (sequence === undefined) this.#asked++;
+    else this.#newsThrough = Math.max(this.#newsThrough, sequence);
+    if (this.#mayRead()) this.#lookOn();
   }
 
   /** Reads ahead as far as the bounds permit; joins a look that is under way. Rejects where the broker does not answer. */
@@ -88,30 +93,42 @@ export class GroupTail implements FeedTail {
 
   /** A look that fails is made again by `drained`, which its exporter asks whenever it has nothing else to do. */
   #lookOn(): void {
-    this.fill().catch(() => undefined);
+    // News that came while a look was at its end was seen by none.
+    const again = (): void => {
+      if (this.#mayRead()) this.#lookOn();
+    };
+    this.fill().then(again, () => undefined);
+  }
+
+  #mayHoldMore(): boolean {
+    return this.#readThrough < this.#newsThrough || this.#settled < this.#asked;
+  }
+
+  #mayRead(): boolean {
+    const isFull = this.#ready.length >= CHUNKS_AHEAD || this.#readyBytes >= BYTES_AHEAD;
+    return !this.#closed && !isFull && this.#mayHoldMore();
   }
 
   async #read(): Promise<void> {
-    while (!this.#closed) {
-      if (this.#ready.length >= CHUNKS_AHEAD || this.#readyBytes >= BYTES_AHEAD) {
-        this.#news = true;
-        return;
-      }
-      const hadNews = this.#news;
-      this.#news = false;
-      if (hadNews && (await this.#readTogether())) {
-        this.#news = true;
+    let holdsMore = false;
+    while (this.#mayRead()) {
+      if ((holdsMore || this.#readThrough < this.#newsThrough) && (await this.#readTogether())) continue;
+      const { asked, newsThrough } = { asked: this.#asked, newsThrough: this.#newsThrough };
+      const message = await this.#next();
+      holdsMore = message !== null;
+      if (message !== null) {
+        this.#accept(message);
         continue;
       }
-      const message = await this.#next();
-      if (message !== null) this.#accept(message);
-      else if (!this.#news) return;
+      // Nothing is there that was known before the question; what was noticed since is not covered by the answer.
+      this.#settled = asked;
+      this.#readThrough = Math.max(this.#readThrough, newsThrough);
     }
   }
 
   /**
    * Reads what there is as one answer, raw. True where there was something. A replica that trails may answer, so that nothing here
-   * says that the log ends; only `#next` does.
+   * says that the log ends; only its leader does, by `#next`.
    */
   async #readTogether(): Promise<boolean> {
     const messages = await directBatch(this.#options, {

@@ -130,7 +130,7 @@ export class JetStreamFeedSource implements FeedSource {
         // What came while there was no notifier is found by looking.
         for (const tail of this.#tails) tail.noticed();
         pauseMs = FIRST_PAUSE_MS;
-        for await (const { subject } of messages) this.#noticed(subject);
+        for await (const { subject, seq } of messages) this.#noticed(subject, seq);
         signal.removeEventListener('abort', stop);
         await consumer.delete().catch(() => undefined);
       } catch (error) {
@@ -141,8 +141,8 @@ export class JetStreamFeedSource implements FeedSource {
     }
   }
 
-  #noticed(subject: string): void {
+  #noticed(subject: string, sequence: number): void {
     const groupId = parseFeedSubject(subject)?.groupId;
-    for (const tail of this.#tails) if (tail.groupId === groupId) tail.noticed();
+    for (const tail of this.#tails) if (tail.groupId === groupId) tail.noticed(sequence);
   }
 }
