@@ -53,7 +53,7 @@ export class ChunkSender {
 
   constructor(options: ChunkSenderOptions) {
     this.#options = options;
-    this.#together = new GroupCommit((context, rows, logged) => this.#append(rows, { context, logged }));
+    this.#together = new GroupCommit((request, rows, logged) => this.#append(rows, { request, logged }));
   }
 
   /**
@@ -80,11 +80,11 @@ export class ChunkSender {
     }
     if (chunk.rows.length === 0)
       return { accepted: 0, duplicates: 0, rejected: chunk.rejected, position: undefined, online: 'APPLIED' };
-    // A keyed chunk is a message of its own: its id is the broker's, its answer stands in the header.
     this.#options.traces?.note(chunk.rows);
+    // A keyed chunk is a message of its own: its id is the broker's, its answer stands in the header.
     const alone = keyed !== undefined || chunk.rows.length > MAX_SHARED_ROWS;
     const outcome = await (alone
-      ? this.#append(chunk.rows, { context, keyed })
+      ? this.#append(chunk.rows, { request: context, keyed })
       : this.#together.commit(tableName(context.target), context, chunk.rows));
     switch (outcome.kind) {
       case 'stored':
@@ -102,17 +102,14 @@ export class ChunkSender {
     }
   }
 
-  #append(rows: readonly StoredRow[], context: AppendContext): Promise<OwnWriteOutcome> {
+  #append(rows: readonly StoredRow[], append: Append): Promise<OwnWriteOutcome> {
     const { traces } = this.#options;
-    if (traces === undefined) return this.#store(rows, context);
-    return traces.commit(rows, context.context.target.table, () => this.#store(rows, context));
+    if (traces === undefined) return this.#store(rows, append);
+    return traces.commit(rows, append.request.target.table, () => this.#store(rows, append));
   }
 
-  async #store(
-    rows: readonly StoredRow[],
-    { context, keyed, logged }: AppendContext,
-  ): Promise<OwnWriteOutcome> {
-    const { target, owned, assertPermitted } = context;
+  async #store(rows: readonly StoredRow[], { request, keyed, logged }: Append): Promise<OwnWriteOutcome> {
+    const { target, owned, assertPermitted } = request;
     assertPermitted();
     const { slot, clock } = this.#options;
     const { group, table } = target;
@@ -140,8 +137,8 @@ export class ChunkSender {
   }
 }
 
-interface AppendContext {
-  readonly context: SendContext;
+interface Append {
+  readonly request: SendContext;
   readonly keyed?: KeyedChunk | undefined;
   readonly logged?: () => void;
 }

@@ -1,4 +1,5 @@
 import { MAX_CLOCK_SKEW_MS } from '@featuremesh/domain/limits';
+import type { LeaseRequest } from './online-store.ts';
 
 /**
  * Whether a stored lease of another holder keeps out who asks at `nowMs` for one until `untilMs`. One that ends later than any that could
@@ -7,7 +8,7 @@ import { MAX_CLOCK_SKEW_MS } from '@featuremesh/domain/limits';
  */
 export function leaseKeepsOut(
   current: { readonly untilMs: number },
-  asked: { readonly nowMs: number; readonly untilMs: number },
+  asked: Pick<LeaseRequest, 'nowMs' | 'untilMs'>,
 ): boolean {
   return current.untilMs > asked.nowMs && current.untilMs <= asked.untilMs + MAX_CLOCK_SKEW_MS;
 }

@@ -42,6 +42,14 @@ export interface ApplyStep {
   readonly lease?: LeaseRef;
 }
 
+/** Who wants a right, and from when to when by its clock; `untilMs` at or before `nowMs` gives it back. */
+export interface LeaseRequest {
+  readonly name: string;
+  readonly holder: string;
+  readonly nowMs: number;
+  readonly untilMs: number;
+}
+
 /** A fenced right, for instance to run the projector. */
 export interface LeaseRef {
   readonly name: string;
@@ -106,12 +114,7 @@ export interface OnlineStore {
   /** Removes records stored before `beforeMs`, at most `limit`; returns how many. */
   sweepIdempotency(beforeMs: number, limit: number): Promise<number>;
   /** Takes or renews a lease until `untilMs`; undefined while another holder's lease is valid at `nowMs`. A change of holder raises the epoch. */
-  acquireLease(lease: {
-    name: string;
-    holder: string;
-    nowMs: number;
-    untilMs: number;
-  }): Promise<LeaseRef | undefined>;
+  acquireLease(lease: LeaseRequest): Promise<LeaseRef | undefined>;
   close(): Promise<void>;
 }
 

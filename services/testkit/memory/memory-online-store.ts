@@ -8,6 +8,7 @@ import type {
   ApplyStep,
   IdempotencyRecord,
   LeaseRef,
+  LeaseRequest,
   OnlineStore,
   StoredRow,
   TableRef,
@@ -146,12 +147,7 @@ export class MemoryOnlineStore implements OnlineStore, StampBounds {
     return old.length;
   }
 
-  async acquireLease(lease: {
-    name: string;
-    holder: string;
-    nowMs: number;
-    untilMs: number;
-  }): Promise<LeaseRef | undefined> {
+  async acquireLease(lease: LeaseRequest): Promise<LeaseRef | undefined> {
     this.#assertOpen();
     const { name, holder, untilMs } = lease;
     const current = this.#state.leases.get(name);

@@ -6,6 +6,7 @@ import type {
   ApplyStep,
   IdempotencyRecord,
   LeaseRef,
+  LeaseRequest,
   OnlineStore,
   ReadOptions,
   StoredRow,
@@ -186,12 +187,7 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     );
   }
 
-  async acquireLease(lease: {
-    name: string;
-    holder: string;
-    nowMs: number;
-    untilMs: number;
-  }): Promise<LeaseRef | undefined> {
+  async acquireLease(lease: LeaseRequest): Promise<LeaseRef | undefined> {
     return this.#within(APPLY_DEADLINE_MS, ({ control }, expired) => control.acquire(lease, expired));
   }
 

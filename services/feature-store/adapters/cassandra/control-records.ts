@@ -3,7 +3,7 @@ import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { leaseKeepsOut } from '../../ports/lease.ts';
-import type { LeaseRef } from '../../ports/online-store.ts';
+import type { LeaseRef, LeaseRequest } from '../../ports/online-store.ts';
 import { isUnknownOutcome } from './cassandra-errors.ts';
 import type { Cql } from './cql.ts';
 
@@ -45,10 +45,7 @@ export class ControlRecords {
   }
 
   /** As OnlineStore.acquireLease. */
-  acquire(
-    lease: { name: string; holder: string; nowMs: number; untilMs: number },
-    expired: AbortSignal,
-  ): Promise<LeaseRef | undefined> {
+  acquire(lease: LeaseRequest, expired: AbortSignal): Promise<LeaseRef | undefined> {
     const { name, holder, untilMs } = lease;
     return this.#inTurn(expired, async () => {
       const current = await this.#lease(name, expired);

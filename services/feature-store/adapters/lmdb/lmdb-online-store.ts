@@ -11,6 +11,7 @@ import type {
   ApplyStep,
   IdempotencyRecord,
   LeaseRef,
+  LeaseRequest,
   OnlineStore,
   RowVisits,
   StoredRow,
@@ -215,12 +216,7 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
     );
   }
 
-  async acquireLease(lease: {
-    name: string;
-    holder: string;
-    nowMs: number;
-    untilMs: number;
-  }): Promise<LeaseRef | undefined> {
+  async acquireLease(lease: LeaseRequest): Promise<LeaseRef | undefined> {
     const { name, holder, untilMs } = lease;
     return guardedAsync(() =>
       this.#root.transaction(() => {
