@@ -5,7 +5,6 @@ import { applyDefinitions } from '@featuremesh/cli/definitions/apply-definitions
 import { readYamlFiles } from '@featuremesh/cli/definitions/yaml-files';
 import { approvePolicy, listPolicies, policyHash, proposePolicy } from '@featuremesh/cli/http/admin-client';
 import { JsonClient } from '@featuremesh/cli/http/json-client';
-import { writeFileAtomic } from '@featuremesh/cli/region/atomic-file';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import type { PolicyListItem } from '@featuremesh/contracts/admin-policies';
 import { parseDefinitionFiles } from '@featuremesh/contracts/definition-file';
@@ -13,6 +12,7 @@ import { type ParsedPolicy, parsePolicyFiles } from '@featuremesh/contracts/poli
 import type { PolicyDocument, PolicyRecord } from '@featuremesh/domain/policy';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Result } from '@featuremesh/domain/result';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { z } from 'zod';

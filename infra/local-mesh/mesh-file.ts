@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '@featuremesh/cli/region/atomic-file';
 import { MESH_FILE, type MeshFile } from '@featuremesh/cli/target/mesh-file';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import type { PreparedRegion } from './prepare-regions.ts';
 
 /** The body of mesh.json for these regions; `pids` come from their supervisors. */

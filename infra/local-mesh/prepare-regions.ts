@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '@featuremesh/cli/region/atomic-file';
 import { addRegion, inviteRegion, type JoinTools } from '@featuremesh/cli/region/join-regions';
 import { addPeer, movePorts } from '@featuremesh/cli/region/region-document';
 import { PORTS_PER_REGION, type RegionPlan, scaffoldRegion } from '@featuremesh/cli/region/region-scaffold';
 import type { RegionConfig } from '@featuremesh/contracts/region-config';
 import type { Officer } from '@featuremesh/domain/policy';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
 import { DEFAULT_MESH_PORT_BASE } from './options.ts';
 import type { LocalRegion } from './region-names.ts';

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '@featuremesh/cli/region/atomic-file';
 import { LogFile } from '@featuremesh/cli/region/log-file';
 import type { WantedPort } from '@featuremesh/cli/region/port-check';
 import { healthReason } from '@featuremesh/cli/region/region-parts';
 import { SupervisedChild } from '@featuremesh/cli/region/supervised-child';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import type { WanConfig } from '../wan/wan-path.ts';

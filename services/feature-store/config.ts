@@ -28,6 +28,8 @@ export function parseServiceArguments(args: readonly string[]): ServiceArguments
 /** Where one service process keeps and finds things. */
 export interface ServicePaths {
   readonly registry: string;
+  /** Copies of the registry, apart from it. */
+  readonly registryCopies: string;
   readonly online: string;
   readonly objects: string;
 }
@@ -37,6 +39,7 @@ export function servicePaths(config: RegionConfig): ServicePaths {
   const { objects } = config;
   return {
     registry: join(config.dataDir, 'lmdb', 'registry'),
+    registryCopies: join(config.dataDir, 'registry-copies'),
     online: join(config.dataDir, 'lmdb', 'online'),
     objects:
       objects.type === 'filesystem' && objects.path !== undefined

@@ -1,6 +1,8 @@
+import { mkdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { drainGraceMs, type RegionConfig } from '@featuremesh/contracts/region-config';
 import { MAX_STORE_TABLES } from '@featuremesh/domain/limits';
+import type { RegionInfo } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { brokerPassword, readNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { systemClock } from '@featuremesh/runtime/clock';
@@ -15,6 +17,7 @@ import { publicKeyOf, readPrivateKey } from '@featuremesh/runtime/signing';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { startTracing, type Tracing } from '@featuremesh/runtime/tracing';
 import { openCassandraStore } from './adapters/cassandra/open-cassandra-store.ts';
+import { FileRegistryCopies } from './adapters/filesystem/file-registry-copies.ts';
 import { JetStreamChangeLog } from './adapters/jetstream/jetstream-change-log.ts';
 import { LmdbOnlineStore } from './adapters/lmdb/lmdb-online-store.ts';
 import { LmdbRegistry } from './adapters/lmdb/lmdb-registry.ts';
@@ -29,6 +32,7 @@ import { Projector } from './ingest/projector.ts';
 import { StoreRebuild } from './ingest/store-rebuild.ts';
 import type { OnlineStore, RowVisits } from './ports/online-store.ts';
 import type { StampBounds } from './ports/stamp-bounds.ts';
+import { SteadyRegistry } from './registry/steady-registry.ts';
 import { type ObserverParts, observedLog } from './telemetry/observed-log.ts';
 import { observedStore } from './telemetry/observed-store.ts';
 import { setServiceGauges } from './telemetry/service-gauges.ts';
@@ -57,7 +61,7 @@ interface Process {
   readonly observer: ObserverParts;
   readonly health: Health;
   readonly lifecycle: Lifecycle;
-  readonly registry: LmdbRegistry;
+  readonly registry: SteadyRegistry;
   readonly store: RegionStore;
   /** Of an embedded store, whose file may be lost; a cluster keeps copies itself. */
   readonly rebuild: StoreRebuild | undefined;
@@ -85,7 +89,7 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   lifecycle.onStop('tracing', () => tracing?.stop());
   const observer = { metrics, clock: systemClock, tracing };
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
-  const registry = await openRegistry(config, lifecycle);
+  const registry = await openRegistry({ config, slot, lifecycle, logger });
   const opened = observedStore(await openStore({ config, lifecycle, health, logger }), observer);
   const rebuild =
     config.store.type === 'lmdb' ? await StoreRebuild.over({ store: opened, ...machine, logger }) : undefined;
@@ -112,20 +116,43 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   logger.info({ slot }, 'region service runs');
 }
 
-async function openRegistry(config: RegionConfig, lifecycle: Lifecycle): Promise<LmdbRegistry> {
+async function openRegistry({
+  config,
+  slot,
+  lifecycle,
+  logger,
+}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'logger'>): Promise<SteadyRegistry> {
   const paths = servicePaths(config);
-  for (const path of Object.values(paths)) await mkdir(path, { recursive: true });
+  for (const path of [paths.online, paths.objects, paths.registryCopies])
+    await mkdir(path, { recursive: true });
   const roster = rosterOf(config, publicKeyOf(readPrivateKey(config.keys.signing)));
-  const registry = LmdbRegistry.open({ path: paths.registry, roster, ...machine });
-  lifecycle.onStop('registry', () => registry.close());
-  // What peers are told of this region; nothing is written where it is as before.
-  const home = config.id;
-  await registry.commit({
-    entries: [{ kind: 'region', home, sequence: 0, region: roster.self }],
-    actor: 'region service',
-    what: 'announce the region as configured',
+  const registry = await SteadyRegistry.open({
+    open: lost => {
+      mkdirSync(paths.registry, { recursive: true });
+      return LmdbRegistry.open({ path: paths.registry, roster, lost, ...machine });
+    },
+    copies: new FileRegistryCopies({ folder: paths.registryCopies, slot, logger }),
+    roster,
+    ...machine,
+    logger,
   });
+  lifecycle.onStop('registry', () => registry.close());
+  await announce(registry, roster.self, logger);
   return registry;
+}
+
+/** What peers are told of this region; nothing is written where it is as before. */
+async function announce(registry: SteadyRegistry, self: RegionInfo, logger: Logger): Promise<void> {
+  try {
+    await registry.commit({
+      entries: [{ kind: 'region', home: self.id, sequence: 0, region: self }],
+      actor: 'region service',
+      what: 'announce the region as configured',
+    });
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.problem.code !== 'REGISTRY_UNAVAILABLE') throw error;
+    logger.warn({}, 'the region is announced as it was: the registry cannot be changed');
+  }
 }
 
 async function openStore({
@@ -193,8 +220,10 @@ function longestLag(lags: readonly (number | null)[]): number | null {
   );
 }
 
-function addHttp({ config, slot, health, lifecycle }: Process, app: RegionApp): void {
-  health.ready('registry');
+function addHttp({ config, slot, health, lifecycle, registry }: Process, app: RegionApp): void {
+  const judge = systemTimer.every(HEALTH_EVERY_MS, () => health.ready('registry', registry.warning()));
+  lifecycle.onStop('registry health', () => judge.stop());
+  health.ready('registry', registry.warning());
   lifecycle.add({ name: 'tables', start: () => app.tables.start(), stop: () => app.tables.stop() });
   lifecycle.add({
     name: 'http',

@@ -1,5 +1,7 @@
-/** Whether a part of a process can do its work, and if not, why, in words for an operator. */
-export type ComponentHealth = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+/** Whether a part of a process can do its work, and if not, why, in words for an operator; a part that can may still have something to say. */
+export type ComponentHealth =
+  | { readonly ready: true; readonly warning?: string }
+  | { readonly ready: false; readonly reason: string };
 
 /** What `/health/ready` answers: ready where every component is. */
 export interface HealthReport {
@@ -16,9 +18,9 @@ export class Health {
     for (const component of components) this.notReady(component, 'starting');
   }
 
-  /** The component does its work. */
-  ready(component: string): void {
-    this.#components.set(component, { ready: true });
+  /** The component does its work; `warning` says what an operator should mend all the same. */
+  ready(component: string, warning?: string): void {
+    this.#components.set(component, warning === undefined ? { ready: true } : { ready: true, warning });
   }
 
   /** The component does not, because of `reason`; never a secret or an entity key. */

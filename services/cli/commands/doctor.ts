@@ -17,7 +17,7 @@ import { syncStatus } from '../http/admin-client.ts';
 import { JsonClient } from '../http/json-client.ts';
 import { table } from '../output.ts';
 import { findUsedPorts } from '../region/port-check.ts';
-import { healthReason, regionPorts } from '../region/region-parts.ts';
+import { healthReason, healthWarnings, regionPorts } from '../region/region-parts.ts';
 import { dataFolder, regionTarget, runningMesh, token } from '../target/region-target.ts';
 
 /** Oldest Node that runs the product. */
@@ -186,6 +186,8 @@ async function oneRegion(
     );
   }
   if (service !== undefined) return findings;
+  for (const warning of await healthWarnings(target.url))
+    findings.push(notice(name, warning, 'see data/logs/service-0.log of the region'));
   if (token(run) === undefined) findings.push(openFinding(name));
   return [...findings, ...(await linkFindings(run, target.url, name))];
 }

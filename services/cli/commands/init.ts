@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { isRegionId } from '@featuremesh/domain/region-id';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import type { Command } from 'commander';
 import { type CliWorld, type CommandRun, runs, textOption } from '../command-frame.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { writeFileAtomic } from '../region/atomic-file.ts';
 
 /** `fmesh init`: a folder of definitions and policies to start from. */
 export function registerInit(program: Command, world: CliWorld): void {

@@ -1,8 +1,8 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Officer, OfficerRole } from '@featuremesh/domain/policy';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
-import { writeFileAtomic } from '../region/atomic-file.ts';
 
 /** An officer as written: the private key in `<id>.pem` (0600), the public part in `<id>.json` for `officers:` of region.yaml. */
 export interface OfficerFiles {

@@ -3,11 +3,11 @@ import type { RegionConfig } from '@featuremesh/contracts/region-config';
 import type { RegionFace } from '@featuremesh/contracts/region-invitation';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { regionId } from '@featuremesh/domain/region-id';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import type { Clock } from '@featuremesh/runtime/clock';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
 import type { Random } from '@featuremesh/runtime/random';
 import { publicKeyOf, readPrivateKey } from '@featuremesh/runtime/signing';
-import { writeFileAtomic } from './atomic-file.ts';
 import {
   createInvitation,
   createReply,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import { commandLine, identify, isAlive } from '@featuremesh/runtime/process-identity';
-import { writeFileAtomic } from './atomic-file.ts';
 
 /** One line of `data/run/<name>.pid`: who runs, and which text its command line must hold to be ours. */
 export interface PidRecord {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { type PeerConfig, parseRegionConfig } from '@featuremesh/contracts/region-config';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import { isSeq, parseDocument, YAMLMap } from 'yaml';
-import { writeFileAtomic } from './atomic-file.ts';
 
 /**
  * Adds a peer to the text of region.yaml, or renews the entry of the same id, leaving everything else as it stands, comments

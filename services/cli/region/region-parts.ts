@@ -7,6 +7,7 @@ import {
   serviceAddress,
 } from '@featuremesh/contracts/region-config';
 import { request } from 'undici';
+import { z } from 'zod';
 import { installationRoot } from '../target/data-folder.ts';
 import type { WantedPort } from './port-check.ts';
 import type { ChildSpec } from './supervised-child.ts';
@@ -24,6 +25,10 @@ const BROKER_STOP_MS = 6_000;
 const YOUNG_MB = { service: 8, sync: 8, gateway: 4 } as const;
 const NODE_MEMORY = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' } as const;
 const BROKER_MEMORY = { GOGC: '50' } as const;
+
+const warningsSchema = z.object({
+  components: z.record(z.string(), z.object({ warning: z.string().exactOptional() })),
+});
 
 /** What is needed to describe the processes of a region. */
 export interface PartsInput {
@@ -157,6 +162,19 @@ export async function healthReason(url: string): Promise<string | undefined> {
     return answer.statusCode === 200 ? undefined : `it is not ready: ${text.slice(0, 500)}`;
   } catch (error) {
     return `it does not answer (${error instanceof Error && 'code' in error ? String(error.code) : 'no connection'})`;
+  }
+}
+
+/** What a process that is ready says all the same: parts that work and should be mended. Empty where it does not answer. */
+export async function healthWarnings(url: string): Promise<readonly string[]> {
+  try {
+    const answer = await request(`${url}/health/ready`, { headersTimeout: HEALTH_TIMEOUT_MS });
+    const { components } = warningsSchema.parse(await answer.body.json());
+    return Object.entries(components).flatMap(([name, { warning }]) =>
+      warning === undefined ? [] : [`${name}: ${warning}`],
+    );
+  } catch {
+    return [];
   }
 }
 

@@ -5,12 +5,12 @@ import { parseRegionConfig } from '@featuremesh/contracts/region-config';
 import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { isRegionId } from '@featuremesh/domain/region-id';
+import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
 import type { Random } from '@featuremesh/runtime/random';
 import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
 import { parse } from 'yaml';
-import { writeFileAtomic } from './atomic-file.ts';
 import { createLinkKey } from './link-key.ts';
 
 /** First port of a region where none is given; each region takes ten. */

@@ -18,6 +18,7 @@ import type {
   TableRef,
 } from '../../ports/online-store.ts';
 import type { StampBounds } from '../../ports/stamp-bounds.ts';
+import { assertLmdbFile } from './lmdb-file.ts';
 import { idempotencyValueSchema, leaseRecordSchema, parseCount, parseRecord } from './lmdb-records.ts';
 import { LmdbTables, type RowDatabase } from './lmdb-tables.ts';
 
@@ -68,10 +69,11 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
     this.#idempotencyTimes = root.openDB({ name: 'idempotency_times', encoding: 'json' });
   }
 
-  /** Opens or creates the environment in folder `path`. Throws a ProblemError STORE_UNAVAILABLE where that fails. */
+  /** Opens or creates the environment in folder `path`. Throws a ProblemError STORE_UNAVAILABLE where that fails, CORRUPT_DATA for a damaged file. */
   static open(options: LmdbOnlineStoreOptions): LmdbOnlineStore {
     return guarded(() => {
       mkdirSync(options.path, { recursive: true });
+      assertLmdbFile(options.path);
       const root = open<unknown, string>({
         path: options.path,
         noSubdir: false,

@@ -1,10 +1,14 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { AuditRecord, Registry, SyncReports, TablePlacement } from '../../ports/registry.ts';
+import type { CopiedRegistry, RegistryCopy } from '../../ports/registry-copies.ts';
 import { auditRecordOf } from '../../registry/audit-chain.ts';
+import { entryKey } from '../../registry/entry-key.ts';
 import { buildMeshState, type RegionRoster } from '../../registry/mesh-state-builder.ts';
 import {
   assertRevision,
@@ -12,6 +16,8 @@ import {
   EMPTY_IMAGE,
   type RegistryImage,
 } from '../../registry/registry-image.ts';
+
+import { assertLmdbFile } from './lmdb-file.ts';
 
 /** How often a process looks for commits of the region's other processes: well below the 200 ms that the port promises. */
 const POLL_MS = 100;
@@ -35,21 +41,27 @@ export interface LmdbRegistryOptions {
   readonly roster: RegionRoster;
   readonly clock: Clock;
   readonly timer: Timer;
+  /** What an environment that holds nothing begins with: it was lost. */
+  readonly lost?: RegistryCopy | undefined;
 }
 
 /**
  * The registry port on one LMDB environment that several processes of a region share. A commit is one synced
  * transaction under LMDB's writer lock, so guards hold across processes; other processes notice within `POLL_MS`.
  */
-export class LmdbRegistry implements Registry {
+export class LmdbRegistry implements CopiedRegistry {
+  readonly wasRestored: boolean;
   readonly #root: RootDatabase<unknown, string>;
   readonly #entries: Database<CatalogueEntry, string>;
-  readonly #meta: Database<Head | Record<string, number> | SyncReports, string>;
+  readonly #meta: Database<Head | Record<string, number> | SyncReports | number, string>;
   readonly #tables: Database<TablePlacement, string>;
   readonly #audit: Database<AuditRecord, number>;
   readonly #clock: Clock;
   readonly #listeners = new Set<(state: MeshState) => void>();
   readonly #poll: { stop(): void };
+  readonly #file: string;
+  readonly #fileId: number;
+  #refreshFailed = false;
   readonly #roster: RegionRoster;
   #head: Head = NO_HEAD;
   #image: RegistryImage = EMPTY_IMAGE;
@@ -71,12 +83,16 @@ export class LmdbRegistry implements Registry {
     this.#clock = options.clock;
     this.#roster = options.roster;
     this.#state = buildMeshState(this.#image, this.#roster, this.#clock.nowMs());
+    this.#file = join(options.path, 'data.mdb');
+    this.#fileId = statSync(this.#file).ino;
+    this.wasRestored = options.lost !== undefined && this.#restore(options.lost);
     this.#refresh();
-    this.#poll = options.timer.every(POLL_MS, () => this.#refresh());
+    this.#poll = options.timer.every(POLL_MS, () => this.#refreshSafely());
   }
 
-  /** Opens or creates the environment and loads the state. */
+  /** Opens or creates the environment and loads the state. Throws CORRUPT_DATA for a file that is damaged. */
   static open(options: LmdbRegistryOptions): LmdbRegistry {
+    assertLmdbFile(options.path);
     return new LmdbRegistry(options);
   }
 
@@ -162,10 +178,59 @@ export class LmdbRegistry implements Registry {
     return Promise.resolve(newest.reverse());
   }
 
+  copy(): RegistryCopy {
+    this.#root.resetReadTxn();
+    const { revision, ownSequence, confirmations, audits } = this.#readHead();
+    const lastAudit = this.#audit.get(audits);
+    return {
+      ...{ revision, ownSequence, confirmations, audits },
+      entries: [...this.#entries.getRange()].map(({ value }) => value),
+      confirmedAtMs: this.#readConfirmed(),
+      tables: [...this.#tables.getRange()].map(({ value }) => value),
+      ...(lastAudit === undefined ? {} : { lastAudit }),
+    };
+  }
+
+  failure(): string | undefined {
+    if (this.#refreshFailed) return 'the registry cannot be read (see the log)';
+    try {
+      if (statSync(this.#file).ino === this.#fileId) return undefined;
+    } catch {
+      // Gone, or out of reach.
+    }
+    return 'the file of the registry was lost while it was open';
+  }
+
+  probe(): void {
+    this.#root.transactionSync(() => this.#meta.putSync('probed', this.#clock.nowMs()));
+  }
+
   async close(): Promise<void> {
     this.#poll.stop();
     this.#listeners.clear();
     await this.#root.close();
+  }
+
+  #restore(copy: RegistryCopy): boolean {
+    return this.#root.transactionSync(() => {
+      if (this.#meta.get('head') !== undefined || copy.revision === 0) return false;
+      for (const entry of copy.entries) this.#entries.putSync(entryKey(entry), entry);
+      for (const table of copy.tables) this.#tables.putSync(`${table.groupId}/${table.version}`, table);
+      if (copy.lastAudit !== undefined) this.#audit.putSync(copy.audits, copy.lastAudit);
+      this.#meta.putSync('confirmed', { ...copy.confirmedAtMs });
+      const { revision, ownSequence, confirmations, audits } = copy;
+      this.#putHead({ revision, ownSequence, confirmations, audits });
+      return true;
+    });
+  }
+
+  #refreshSafely(): void {
+    try {
+      this.#refresh();
+      this.#refreshFailed = false;
+    } catch {
+      this.#refreshFailed = true;
+    }
   }
 
   #refresh(): void {
