@@ -11,10 +11,10 @@ import {
   registryConformance,
 } from '@featuremesh/testkit/conformance/registry-conformance';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { brokenLink } from '../../registry/audit-chain.ts';
-import { SteadyRegistry } from '../../registry/steady-registry.ts';
-import { FileRegistryCopies } from '../filesystem/file-registry-copies.ts';
-import { LmdbRegistry } from './lmdb-registry.ts';
+import { FileRegistryCopies } from '../adapters/filesystem/file-registry-copies.ts';
+import { LmdbRegistry } from '../adapters/lmdb/lmdb-registry.ts';
+import { brokenLink } from './audit-chain.ts';
+import { SteadyRegistry } from './steady-registry.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 const machine = { clock: systemClock, timer: systemTimer };
