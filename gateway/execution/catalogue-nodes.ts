@@ -48,7 +48,9 @@ export function groupNode(group: CatalogueGroup, context: NodeContext): Readonly
     version: group.version,
     revision: group.revision,
     owner: definition.owner,
+    team: definition.team,
     tags: definition.tags,
+    deprecated: definition.deprecated,
     description: definition.description,
     features: () =>
       definition.features.map(feature => ({ ...feature, type: formatFeatureType(feature.type) })),
@@ -78,7 +80,9 @@ export function serviceNode(
     name: definition.name,
     version: service.version,
     owner: definition.owner,
+    team: definition.team,
     tags: definition.tags,
+    deprecated: definition.deprecated,
     description: definition.description,
     selections: () =>
       service.resolved.map(selection => ({

@@ -1,14 +1,10 @@
+import { pageOf } from '@featuremesh/contracts/page';
+import { type CatalogueFilter, groupFits, serviceFits } from '@featuremesh/domain/catalogue-filter';
+import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
 import type { MeshState, RegionInfo } from '@featuremesh/domain/mesh-state';
 import type { Result } from '@featuremesh/domain/result';
-import {
-  type CatalogueFilter,
-  groupFits,
-  listedGroups,
-  listedServices,
-  listingKey,
-  serviceFits,
-} from '../catalogue/catalogue-search.ts';
-import { pageOf } from '../catalogue/page.ts';
+import { listedGroups, listedServices, listingKey } from '../catalogue/catalogue-search.ts';
+import { MAX_PAGE_SIZE } from '../limits.ts';
 import { groupNode, type NodeContext, serviceNode } from './catalogue-nodes.ts';
 import { graphqlProblem } from './graphql-problem.ts';
 import { homeOf, planOnline, type RegionKnowledge, refusalOfAll } from './online-plan.ts';
@@ -47,11 +43,14 @@ export class DiscoveryRoot {
 
   /** Groups that fit the filter, by name and home; one version of each. */
   featureGroups({ filter, first, after }: ListArguments, context: RequestContext) {
+    const { view, read } = context;
+    const placed = (group: CatalogueGroup) => () => view.placements.of(group, read.nowMs).placement;
     const page = orThrow(
       pageOf({
-        items: listedGroups(context.view).filter(group => groupFits(group, filter ?? {})),
+        items: listedGroups(view).filter(group => groupFits(group, filter ?? {}, placed(group))),
         keyOf: listingKey,
         first: first ?? DEFAULT_PAGE_SIZE,
+        max: MAX_PAGE_SIZE,
         after,
       }),
     );
@@ -72,6 +71,7 @@ export class DiscoveryRoot {
         items: listedServices(context.view).filter(service => serviceFits(service, filter ?? {})),
         keyOf: listingKey,
         first: first ?? DEFAULT_PAGE_SIZE,
+        max: MAX_PAGE_SIZE,
         after,
       }),
     );

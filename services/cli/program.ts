@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type CliWorld, notYetSupported } from './command-frame.ts';
+import { registerAudit } from './commands/audit.ts';
 import { registerCatalogue } from './commands/catalogue.ts';
 import { registerDefinitions } from './commands/definitions.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -21,7 +22,6 @@ const LATER: readonly (readonly [name: string, summary: string])[] = [
   ['adopt', 'adopt a definition of another region'],
   ['sync', 'change how groups are synchronised'],
   ['evidence', 'report and verify evidence of residency'],
-  ['audit', 'verify the audit log'],
   ['erase', 'erase a person across all copies'],
   ['dataset', 'point-in-time correct training sets'],
   ['materialize', 'copy the newest offline rows into the online store'],
@@ -57,6 +57,7 @@ export function buildProgram(world: CliWorld): Command {
   registerImport(program, world);
   registerRead(program, world);
   registerStatus(program, world);
+  registerAudit(program, world);
   registerPolicy(program, world);
   registerOp(program, world);
   registerDoctor(program, world);

@@ -44,8 +44,11 @@ input FeatureGroupFilter {
   name: String
   nameContains: String
   owner: String
+  team: String
   tag: String
   entity: String
+  "A region that holds rows of the group."
+  region: String
   text: String
 }
 
@@ -54,7 +57,17 @@ input FeatureServiceFilter {
   name: String
   nameContains: String
   owner: String
+  team: String
   tag: String
+  text: String
+}
+
+type Deprecation {
+  "Day from which it counts, YYYY-MM-DD."
+  since: String!
+  "Reference of what to use instead."
+  successor: String
+  reason: String
 }
 
 type PageInfo {
@@ -81,7 +94,9 @@ type FeatureGroup {
   version: Int!
   revision: Int!
   owner: String
+  team: String
   tags: [String!]!
+  deprecated: Deprecation
   description: String
   entities: [Entity!]!
   features: [Feature!]!
@@ -133,7 +148,9 @@ type FeatureService {
   name: String!
   version: Int!
   owner: String
+  team: String
   tags: [String!]!
+  deprecated: Deprecation
   description: String
   selections: [ServiceSelection!]!
 }

@@ -1,7 +1,7 @@
 import { deprecationText } from '@featuremesh/domain/group-changes';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { type CliWorld, type CommandRun, runs, withRegionOptions } from '../command-frame.ts';
+import { type CliWorld, type CommandRun, runs, textOption, withRegionOptions } from '../command-frame.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { parsed } from '../http/admin-client.ts';
 import type { JsonClient } from '../http/json-client.ts';
@@ -66,8 +66,8 @@ const describedGroupSchema = groupSchema.extend({
   }),
 });
 const describedServiceSchema = serviceSchema.extend({ lineage: z.looseObject({ upstream: nodesSchema }) });
-const groupListSchema = z.looseObject({ groups: z.array(groupSchema) });
-const serviceListSchema = z.looseObject({ services: z.array(serviceSchema) });
+const groupListSchema = z.looseObject({ groups: z.array(groupSchema), next: z.string().nullable() });
+const serviceListSchema = z.looseObject({ services: z.array(serviceSchema), next: z.string().nullable() });
 
 type Group = z.infer<typeof describedGroupSchema>;
 type Service = z.infer<typeof describedServiceSchema>;
@@ -76,7 +76,17 @@ type Service = z.infer<typeof describedServiceSchema>;
 export function registerCatalogue(program: Command, world: CliWorld): void {
   const list = withRegionOptions(program.command('list'))
     .description('feature groups and services of the mesh, as the region knows them')
-    .addHelpText('after', '\nExamples:\n  fmesh list\n  fmesh list --region eu-west-1 --json');
+    .option('--text <words>', 'in name, description, owner, team, tags, entities, sources or features')
+    .option('--tag <tag>', 'with this tag')
+    .option('--owner <owner>', 'of this owner')
+    .option('--team <team>', 'of this team')
+    .option('--entity <name>', 'groups about this entity')
+    .option('--held-in <region>', 'groups whose rows this region holds')
+    .option('--home <region>', 'at home in this region')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  fmesh list\n  fmesh list --tag demo --held-in eu-west-1\n  fmesh list --text delay --region eu-west-1 --json',
+    );
   runs(world, list, run => withClient(run, listAll));
   const describe = withRegionOptions(program.command('describe <name>'))
     .description('one feature group ([home/]group[@vN]) or service')
@@ -89,8 +99,23 @@ export function registerCatalogue(program: Command, world: CliWorld): void {
 }
 
 async function listAll(run: CommandRun, client: JsonClient): Promise<ExitCode> {
-  const { groups } = parsed(groupListSchema, await client.get('/v1/groups'));
-  const { services } = parsed(serviceListSchema, await client.get('/v1/services'));
+  const filter = FILTERS.flatMap(([option, name]): [string, string][] => {
+    const value = textOption(run, option);
+    return value === undefined ? [] : [[name, value]];
+  });
+  const [groups, services]: [z.infer<typeof groupSchema>[], z.infer<typeof serviceSchema>[]] = [[], []];
+  const more = await eachPage(client, '/v1/groups', filter, value => {
+    const page = parsed(groupListSchema, value);
+    groups.push(...page.groups);
+    return page.next;
+  });
+  const moreServices = await eachPage(client, '/v1/services', filter, value => {
+    const page = parsed(serviceListSchema, value);
+    services.push(...page.services);
+    return page.next;
+  });
+  if (more || moreServices)
+    run.output.note(`only the first ${MAX_PAGES} pages are listed; narrow the search`);
   run.output.result({ groups, services }, () =>
     [
       table(
@@ -118,6 +143,38 @@ async function listAll(run: CommandRun, client: JsonClient): Promise<ExitCode> {
     ].join('\n\n'),
   );
   return EXIT.done;
+}
+
+/** Pages of one listing: 10,000 groups, more than a person looks through. */
+const MAX_PAGES = 10;
+
+/** Options of `list` and the members of the query that they become. */
+const FILTERS = [
+  ['text', 'text'],
+  ['tag', 'tag'],
+  ['owner', 'owner'],
+  ['team', 'team'],
+  ['entity', 'entity'],
+  ['heldIn', 'region'],
+  ['home', 'home'],
+] as const;
+
+/** Reads a listing page by page; true where there is more than is read. */
+async function eachPage(
+  client: JsonClient,
+  path: string,
+  filter: readonly [string, string][],
+  take: (page: unknown) => string | null,
+): Promise<boolean> {
+  let after: string | null = null;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const query = new URLSearchParams([...filter]);
+    query.set('first', '1000');
+    if (after !== null) query.set('after', after);
+    after = take(await client.get(`${path}?${query}`));
+    if (after === null) return false;
+  }
+  return true;
 }
 
 async function describeOne(run: CommandRun, client: JsonClient): Promise<ExitCode> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -187,6 +187,54 @@ test(
     expect(await json('policy', 'explain', 'airport_weather')).toMatchObject({
       egress: 'in-domain',
       policies: [{ name: 'weather-stays-home', version: 1 }],
+    });
+  },
+  SLOW_MS,
+);
+
+test(
+  'a new version is planned, held to its revision, promoted, recorded and searched for; the record verifies',
+  async () => {
+    const file = join(root, 'features', 'airports.yaml');
+    const before = readFileSync(file, 'utf8');
+    const named = before.replace('owner: you@example.com', 'owner: you@example.com\n    team: sky');
+    writeFileSync(file, named.replace('type: int32', 'type: int64'));
+    const plan = await at('plan');
+    expect(plan.out).toMatch(/! group us-east-1\/airport_weather@v2 r1: new version/);
+    expect(plan.out).toMatch(
+      /NEW VERSION: feature visibility_m changes from int32 to int64; .* starts empty/,
+    );
+    expect(plan.out).toContain('`production` stays at v1');
+    const expected = /--expected-revision (\S+)/.exec(plan.out)?.[1] ?? '';
+    expect((await at('apply', '--dry-run', '--expected-revision', expected)).code).toBe(EXIT.done);
+    expect(await at('apply', '--expected-revision', 'us-east-1=1')).toMatchObject({
+      code: EXIT.conflict,
+      err: expect.stringContaining('CONCURRENT_CHANGE'),
+    });
+    expect((await at('apply', '--expected-revision', expected, '--by', 'ada')).code).toBe(EXIT.done);
+    expect((await at('promote', 'airport_weather@v3')).err).toContain('UNKNOWN_VERSION');
+    expect((await at('promote', 'airport_weather@v2', '--by', 'ada')).out).toMatch(
+      /v2 {2}active, production/,
+    );
+    expect((await at('retire', 'airport_weather')).err).toMatch(/STILL_USED.*weather_model/);
+    expect((await at('retire', 'airport_weather', '--purge')).code).toBe(EXIT.notYetSupported);
+    expect(await json('list', '--team', 'sky', '--held-in', 'us-east-1')).toMatchObject({
+      groups: [{ version: 1 }, { version: 2, aliases: ['production', 'latest'] }],
+      services: [],
+    });
+    expect((await at('describe', 'airport_weather@v1')).out).toMatch(
+      /downstream +service us-east-1\/weather_model@v1/,
+    );
+    expect(await json('audit', 'list', '--limit', '1')).toMatchObject({
+      records: [{ actor: 'ada (not verified)', what: expect.stringContaining('production v1 → v2') }],
+    });
+    const { head } = (await json('audit', 'verify')) as { head: { revision: number; hash: string } };
+    const kept = `${head.revision}=${head.hash}`;
+    expect((await at('audit', 'verify', '--expect', kept)).code).toBe(EXIT.done);
+    const forged = kept.replace(/.$/, digit => (digit === '0' ? '1' : '0'));
+    expect(await at('audit', 'verify', '--expect', forged)).toMatchObject({
+      code: EXIT.partly,
+      out: expect.stringContaining('NOT WHOLE'),
     });
   },
   SLOW_MS,

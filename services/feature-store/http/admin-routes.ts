@@ -1,3 +1,4 @@
+import { MAX_AUDIT_RECORDS } from '@featuremesh/contracts/admin-audit';
 import { definitionsRequestSchema } from '@featuremesh/contracts/admin-definitions';
 import { promotionRequestSchema, retirementRequestSchema } from '@featuremesh/contracts/admin-lifecycle';
 import {
@@ -16,9 +17,6 @@ import type { PolicyDesk } from '../registry/policy-desk.ts';
 import { explainPlacement } from '../registry/policy-explanation.ts';
 import type { CurrentView } from '../serving/state-view.ts';
 import { parseInput } from './parse-input.ts';
-
-/** Audit records of one answer. */
-const MAX_AUDIT_RECORDS = 1_000;
 
 /** Without authentication nobody is known by name; signatures name officers, and the audit record keeps those. */
 const ANONYMOUS = 'anonymous';

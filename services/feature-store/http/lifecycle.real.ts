@@ -216,3 +216,49 @@ test('lineage: sources, groups and services, and single columns, up and down the
     'bus',
   ]);
 });
+
+test('listings are searched by text, tag, owner, team, entity, region and home, and come in bounded pages', async () => {
+  await apply(
+    definitions(
+      [
+        group('arrivals', { tags: ['demo'], owner: 'ana@example.com', description: 'Late landings' }),
+        group('delays', { team: 'ops', sources: [{ name: 'tower', description: 'Radio log' }] }),
+        group('weather', { entities: ['city'], features: { landing_gusts: 'float64?' } }),
+      ],
+      {
+        entities: {
+          airport: [{ name: 'airport', type: 'string' }],
+          city: [{ name: 'city', type: 'string' }],
+        },
+      },
+    ),
+  );
+  const list = async (query: string) => (await region.call('GET', `/v1/groups?${query}`)).body;
+  const names = async (query: string) => (await list(query)).groups.map(({ name }: { name: string }) => name);
+  for (const [query, found] of [
+    ['text=LANDING', ['arrivals', 'weather']],
+    ['text=radio', ['delays']],
+    ['tag=demo', ['arrivals']],
+    ['owner=ana%40example.com', ['arrivals']],
+    ['team=ops', ['delays']],
+    ['entity=city', ['weather']],
+    ['region=us-east-1&text=delays', ['delays']],
+    ['region=eu-west-1', []],
+    ['home=us-east-1', ['arrivals', 'delays', 'weather']],
+    ['home=eu-west-1', []],
+  ] as const) {
+    expect({ query, found: await names(query) }).toEqual({ query, found });
+  }
+  await apply(definitions([group('delays', { team: 'ops', features: { mean: 'string?' } })]));
+  const pages: string[] = [];
+  for (let next: string | null = ''; next !== null; ) {
+    const page: { groups: { name: string; version: number }[]; total: number; next: string | null } =
+      await list(`first=1${next === '' ? '' : `&after=${next}`}`);
+    expect([page.groups.length, page.total]).toEqual([1, 4]);
+    pages.push(...page.groups.map(({ name, version }) => `${name}@v${version}`));
+    next = page.next;
+  }
+  expect(pages).toEqual(['arrivals@v1', 'delays@v1', 'delays@v2', 'weather@v1']);
+  for (const wrong of ['first=0', 'first=1001', 'after=nonsense', 'colour=red'])
+    expect((await list(wrong)).code).toBe('INVALID_REQUEST');
+});

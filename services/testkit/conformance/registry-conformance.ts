@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import { brokenLink } from '@featuremesh/contracts/admin-audit';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
 import { ProblemError } from '@featuremesh/domain/problem';
 import { regionId } from '@featuremesh/domain/region-id';
 import type { Registry } from '@featuremesh/feature-store/ports/registry';
-import { brokenLink } from '@featuremesh/feature-store/registry/audit-chain';
 import type { RegionRoster } from '@featuremesh/feature-store/registry/mesh-state-builder';
 import { afterEach, describe, expect, test } from 'vitest';
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_PAGE_SIZE } from '../limits.ts';
 import { type Page, pageOf } from './page.ts';
 
+const max = 200;
 const keyOf = (item: string): string => item;
 
 function pageAt(items: readonly string[], first: number, after: string | null): Page<string> {
-  const page = pageOf({ items, keyOf, first, after });
+  const page = pageOf({ items, keyOf, first, max, after });
   if (!page.ok) throw new Error(page.problem.detail);
   return page.value;
 }
@@ -39,9 +39,9 @@ test('following the cursors gives every item once, sorted, in pages of the asked
 
 test('an item that goes between two pages makes no other item appear twice or not at all', () => {
   const items = ['a', 'b', 'c', 'd'];
-  const page = pageOf({ items, keyOf, first: 2 });
+  const page = pageOf({ items, keyOf, first: 2, max });
   const after = page.ok ? page.value.pageInfo.endCursor : null;
-  const next = pageOf({ items: ['a', 'c', 'd'], keyOf, first: 2, after });
+  const next = pageOf({ items: ['a', 'c', 'd'], keyOf, first: 2, max, after });
   expect(next.ok && next.value.nodes).toEqual(['c', 'd']);
 });
 
@@ -50,10 +50,10 @@ test('a cursor of nothing and a size beyond the bound are refused', () => {
     { first: 1, after: 'zz' },
     { first: 1, after: '' },
     { first: -1 },
-    { first: MAX_PAGE_SIZE + 1 },
+    { first: max + 1 },
     { first: 1.5 },
   ]) {
-    const page = pageOf({ items: ['a'], keyOf, ...request });
+    const page = pageOf({ items: ['a'], keyOf, max, ...request });
     expect(page.ok ? 'a page' : page.problem.code).toBe('INVALID_REQUEST');
   }
 });

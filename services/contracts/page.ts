@@ -1,6 +1,5 @@
 import { problem } from '@featuremesh/domain/problem';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
-import { MAX_PAGE_SIZE } from '../limits.ts';
 
 /** One page of a sorted list. */
 export interface Page<T> {
@@ -14,13 +13,15 @@ export interface PageRequest<T> {
   readonly items: readonly T[];
   readonly keyOf: (item: T) => string;
   readonly first: number;
+  /** Most items of one page. */
+  readonly max: number;
   readonly after?: string | null | undefined;
 }
 
 /** Cuts a page. The cursor holds the last key, so that pages stay right while items come and go. INVALID_REQUEST for a bad cursor or size. */
-export function pageOf<T>({ items, keyOf, first, after }: PageRequest<T>): Result<Page<T>> {
-  if (!Number.isInteger(first) || first < 0 || first > MAX_PAGE_SIZE)
-    return fail(problem('INVALID_REQUEST', `\`first\` must be between 0 and ${MAX_PAGE_SIZE}`));
+export function pageOf<T>({ items, keyOf, first, max, after }: PageRequest<T>): Result<Page<T>> {
+  if (!Number.isInteger(first) || first < 0 || first > max)
+    return fail(problem('INVALID_REQUEST', `\`first\` must be between 0 and ${max}`));
   const afterKey = after == null ? '' : decodeCursor(after);
   if (afterKey === undefined) return fail(problem('INVALID_REQUEST', '`after` is not a cursor of this list'));
   const sorted = items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
