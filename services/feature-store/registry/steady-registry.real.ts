@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { brokenLink } from '@featuremesh/contracts/admin-audit';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import { systemClock } from '@featuremesh/runtime/clock';
 import { createLogger } from '@featuremesh/runtime/logger';
@@ -13,7 +14,6 @@ import {
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FileRegistryCopies } from '../adapters/filesystem/file-registry-copies.ts';
 import { LmdbRegistry } from '../adapters/lmdb/lmdb-registry.ts';
-import { brokenLink } from './audit-chain.ts';
 import { SteadyRegistry } from './steady-registry.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
