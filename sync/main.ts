@@ -41,6 +41,7 @@ function emptyState(config: RegionConfig): MeshState {
     region: config.id,
     regions: [],
     groups: [],
+    opaqueGroups: [],
     services: [],
     entities: [],
     policies: [],

@@ -120,6 +120,7 @@ export function stateOf(
     region: regionId(region) satisfies RegionId,
     regions: parts.regions.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     groups: parts.groups,
+    opaqueGroups: [],
     services: parts.services ?? [],
     entities: parts.groups.map((group, index) => ({
       homeRegion: homes[index] ?? regionId(region),

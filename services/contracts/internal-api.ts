@@ -8,9 +8,10 @@ export const meshStateQuerySchema = z.strictObject({
   waitMs: z.coerce.number().pipe(z.int().min(0).max(30_000)).default(0),
 });
 
-/** Query of `GET /internal/v1/own-entries`. */
+/** Query of `GET /internal/v1/own-entries`: with `peer`, what that region may know, its view first; else all that is in force. */
 export const ownEntriesQuerySchema = z.strictObject({
   after: z.coerce.number().pipe(countSchema).default(0),
+  peer: z.string().exactOptional(),
 });
 
 /** Body of `POST /internal/v1/entries`: what a peer told over CTL. Answer: 204. */

@@ -9,7 +9,7 @@ import type {
 } from '@featuremesh/domain/feature-group';
 import { SYNC_MODES } from '@featuremesh/domain/feature-group';
 import { JOIN_KEY_TYPES, SCALAR_TYPES } from '@featuremesh/domain/feature-type';
-import type { CatalogueEntity, MeshState, RegionInfo } from '@featuremesh/domain/mesh-state';
+import type { CatalogueEntity, MeshState, OpaqueGroup, RegionInfo } from '@featuremesh/domain/mesh-state';
 import {
   EGRESS_CLASSES,
   type PolicyDocument,
@@ -120,6 +120,13 @@ export const catalogueGroupSchema = z.strictObject({
   aliases: z.array(z.string()),
 });
 
+/** A group version of which nothing but its id may be known. */
+export const opaqueGroupSchema = z.strictObject({
+  id: groupIdSchema,
+  version: z.int().min(1),
+  homeRegion: regionIdSchema,
+});
+
 /** A service version in the catalogue. */
 export const catalogueServiceSchema = z.strictObject({
   id: z.string(),
@@ -184,6 +191,7 @@ export const meshStateSchema = z.strictObject({
   region: regionIdSchema,
   regions: z.array(regionInfoSchema),
   groups: z.array(catalogueGroupSchema),
+  opaqueGroups: z.array(opaqueGroupSchema),
   services: z.array(catalogueServiceSchema),
   entities: z.array(catalogueEntitySchema),
   policies: z.array(policyRecordSchema),
@@ -198,6 +206,7 @@ assertSameShape<z.infer<typeof entitySchema>, EntityDefinition>(true);
 assertSameShape<z.infer<typeof groupDefinitionSchema>, FeatureGroupDefinition>(true);
 assertSameShape<z.infer<typeof serviceDefinitionSchema>, FeatureServiceDefinition>(true);
 assertSameShape<z.infer<typeof catalogueGroupSchema>, CatalogueGroup>(true);
+assertSameShape<z.infer<typeof opaqueGroupSchema>, OpaqueGroup>(true);
 assertSameShape<z.infer<typeof catalogueServiceSchema>, CatalogueService>(true);
 assertSameShape<z.infer<typeof catalogueEntitySchema>, CatalogueEntity>(true);
 assertSameShape<z.infer<typeof policyDocumentSchema>, PolicyDocument>(true);

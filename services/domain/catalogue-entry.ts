@@ -1,31 +1,44 @@
 import type { CatalogueGroup, CatalogueService } from './feature-group.ts';
-import type { CatalogueEntity, RegionInfo } from './mesh-state.ts';
+import type { CatalogueEntity, OpaqueGroup, RegionInfo } from './mesh-state.ts';
 import type { PolicyRecord } from './policy.ts';
 
-/** What one region tells all others about one thing; idempotent, ordered per home by `sequence`. */
+/** What every entry carries: who tells it, and two numbers that its home region's registry gives. */
+interface EntryHead {
+  readonly home: string;
+  /** Number of the newest form: an entry is replaced only by one with a higher number. */
+  readonly sequence: number;
+  /** Number of the thing itself, the same for all its forms: the sequence of the first. Where it is left out, `sequence` counts. */
+  readonly serial?: number;
+}
+
+/**
+ * What of a home region's entries one receiver may know (C1–C4). Views are ordered by the home's registry revision, which stands in the
+ * entry's `sequence`, then by `datesPassed`; a receiver keeps nothing of that home that its newest view does not list.
+ */
+export interface CatalogueView {
+  /** Effective dates of policies that had passed: what may be known also changes by time alone. */
+  readonly datesPassed: number;
+  /** Highest serial that was judged. */
+  readonly through: number;
+  /** Highest policy epoch among what is told: the one that the home confirms to this receiver. */
+  readonly policyEpoch: number;
+  /** Serials, ascending ranges with both ends included. */
+  readonly full: readonly (readonly [number, number])[];
+  /** Serials of groups of which only id, home and version may be known. */
+  readonly opaque: readonly (readonly [number, number])[];
+}
+
+/** What one region tells another about one thing; idempotent, ordered per home by `sequence`. */
 export type CatalogueEntry =
-  | { readonly kind: 'region'; readonly home: string; readonly sequence: number; readonly region: RegionInfo }
-  | {
-      readonly kind: 'entity';
-      readonly home: string;
-      readonly sequence: number;
-      readonly entity: CatalogueEntity;
-    }
-  | {
-      readonly kind: 'group';
-      readonly home: string;
-      readonly sequence: number;
-      readonly group: CatalogueGroup;
-    }
-  | {
-      readonly kind: 'service';
-      readonly home: string;
-      readonly sequence: number;
-      readonly service: CatalogueService;
-    }
-  | {
-      readonly kind: 'policy';
-      readonly home: string;
-      readonly sequence: number;
-      readonly policy: PolicyRecord;
-    };
+  | (EntryHead & { readonly kind: 'region'; readonly region: RegionInfo })
+  | (EntryHead & { readonly kind: 'entity'; readonly entity: CatalogueEntity })
+  | (EntryHead & { readonly kind: 'group'; readonly group: CatalogueGroup })
+  | (EntryHead & { readonly kind: 'opaque-group'; readonly group: OpaqueGroup })
+  | (EntryHead & { readonly kind: 'service'; readonly service: CatalogueService })
+  | (EntryHead & { readonly kind: 'policy'; readonly policy: PolicyRecord })
+  | (EntryHead & { readonly kind: 'view'; readonly view: CatalogueView });
+
+/** The number of the thing that an entry is about. */
+export function serialOf(entry: CatalogueEntry): number {
+  return entry.serial ?? entry.sequence;
+}

@@ -28,6 +28,7 @@ export const NOTHING_KNOWN: MeshState = {
   region: '-' as RegionId,
   regions: [],
   groups: [],
+  opaqueGroups: [],
   services: [],
   entities: [],
   policies: [],

@@ -1,4 +1,4 @@
-import type { CatalogueGroup, CatalogueService, EntityDefinition } from './feature-group.ts';
+import type { CatalogueGroup, CatalogueService, EntityDefinition, GroupId } from './feature-group.ts';
 import type { PolicyRecord } from './policy.ts';
 import type { RegionId } from './region-id.ts';
 
@@ -19,6 +19,13 @@ export interface CatalogueEntity {
   readonly definition: EntityDefinition;
 }
 
+/** All that a region outside the placement may know of a group version whose policy says `opaque`. */
+export interface OpaqueGroup {
+  readonly id: GroupId;
+  readonly version: number;
+  readonly homeRegion: RegionId;
+}
+
 /**
  * All that decisions rest on, as one region knows it: the mesh's regions, the catalogue, the policies in force.
  * Immutable; `revision` rises with every change in this region (it is not comparable between regions).
@@ -30,6 +37,8 @@ export interface MeshState {
   readonly regions: readonly RegionInfo[];
   /** Every version of every group known here. */
   readonly groups: readonly CatalogueGroup[];
+  /** Group versions of other homes that are known here by their id alone: rows of them are refused. */
+  readonly opaqueGroups: readonly OpaqueGroup[];
   readonly services: readonly CatalogueService[];
   readonly entities: readonly CatalogueEntity[];
   /** Verified policies with epoch > 0, newest version of each name only. */

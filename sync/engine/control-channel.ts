@@ -1,4 +1,6 @@
 import { CONTROL_PROTOCOL_VERSION, type ControlMessage } from '@featuremesh/contracts/control-message';
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
+import { continues, type ViewEntry } from '@featuremesh/domain/catalogue-view';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
@@ -9,6 +11,7 @@ import type { RegionService } from '../ports/region-service.ts';
 import type { Exporter } from './exporter.ts';
 import type { Importer } from './importer.ts';
 import {
+  CATALOGUE_LOOK_MS,
   LOOP_WAIT_MS,
   MAX_CONTROL_PENDING,
   MAX_ENTRIES_PER_MESSAGE,
@@ -40,6 +43,8 @@ export class ControlChannel {
   readonly #parts: ControlParts;
   #toldThrough = 0;
   #toldRevision = -1;
+  #toldView: ViewEntry | undefined;
+  #lookedAtMs = 0;
   #confirmedAtMs = 0;
   #tellAgain = false;
 
@@ -49,8 +54,7 @@ export class ControlChannel {
 
   /** Tells the peer what it lacks until the signal aborts. Everything is told again at the start of a session: entries are idempotent. */
   async tell(signal: AbortSignal, wait: (ms: number) => Promise<void>): Promise<void> {
-    this.#toldThrough = 0;
-    this.#toldRevision = -1;
+    this.#forgetTold();
     const { linkEpoch } = await this.#parts.out.head();
     await this.#send({
       kind: 'hello',
@@ -97,25 +101,46 @@ export class ControlChannel {
     });
   }
 
+  /** Looks when the state changed, and once a second: what the peer may know also changes when a policy's date passes. */
   async #tellEntries(): Promise<void> {
-    const { policy, service } = this.#parts;
+    const { policy, clock } = this.#parts;
     const { revision } = policy();
-    if (this.#tellAgain) {
-      this.#tellAgain = false;
-      this.#toldThrough = 0;
-      this.#toldRevision = -1;
+    const nowMs = clock.nowMs();
+    if (this.#tellAgain) this.#forgetTold();
+    if (revision === this.#toldRevision && Math.abs(nowMs - this.#lookedAtMs) < CATALOGUE_LOOK_MS) return;
+    await this.#tellNews();
+    this.#toldRevision = revision;
+    this.#lookedAtMs = nowMs;
+  }
+
+  async #tellNews(): Promise<void> {
+    const { service, out, peer } = this.#parts;
+    const told = this.#toldView;
+    let { view, news } = publication(await service.ownEntries(peer, this.#toldThrough));
+    const goesOn = told !== undefined && view !== undefined && continues(told.view, view.view);
+    if (!goesOn) {
+      // What waits in CTL may tell what the peer may no longer know.
+      await out.dropCatalogue();
+      ({ view, news } = publication(await service.ownEntries(peer, 0)));
     }
-    if (revision === this.#toldRevision) return;
-    const entries = await service.ownEntries(this.#toldThrough);
-    for (let at = 0; at < entries.length; at += MAX_ENTRIES_PER_MESSAGE) {
-      const some = entries.slice(at, at + MAX_ENTRIES_PER_MESSAGE);
-      await this.#send({
-        kind: 'catalogue',
-        entries: some as Extract<ControlMessage, { kind: 'catalogue' }>['entries'],
-      });
+    if (goesOn && news.length === 0) return;
+    // Every message carries the view, so that in any order of arrival nothing is taken that the newest one does not list (C2).
+    const head = view === undefined ? [] : [view];
+    const perMessage = MAX_ENTRIES_PER_MESSAGE - head.length;
+    for (let at = 0; at === 0 || at < news.length; at += perMessage) {
+      const some = news.slice(at, at + perMessage);
+      const entries = [...head, ...some] as Extract<ControlMessage, { kind: 'catalogue' }>['entries'];
+      await this.#send({ kind: 'catalogue', entries });
       this.#toldThrough = Math.max(this.#toldThrough, ...some.map(entry => entry.sequence));
     }
-    this.#toldRevision = revision;
+    this.#toldView = view;
+  }
+
+  #forgetTold(): void {
+    this.#tellAgain = false;
+    this.#toldThrough = 0;
+    this.#toldRevision = -1;
+    this.#toldView = undefined;
   }
 
   async #confirmPolicy(): Promise<void> {
@@ -124,7 +149,8 @@ export class ControlChannel {
     if (Math.abs(nowMs - this.#confirmedAtMs) < POLICY_CONFIRM_INTERVAL_MS) return;
     this.#confirmedAtMs = nowMs;
     if ((await out.controlPending()) > MAX_CONTROL_PENDING) return;
-    await this.#send({ kind: 'policy-confirmed', home: self, epoch: policy().ownPolicyEpoch, atMs: nowMs });
+    const epoch = this.#toldView?.view.policyEpoch ?? policy().ownPolicyEpoch;
+    await this.#send({ kind: 'policy-confirmed', home: self, epoch, atMs: nowMs });
   }
 
   async #handle(message: ControlMessage): Promise<void> {
@@ -172,6 +198,16 @@ export class ControlChannel {
       ...message,
     } as ControlMessage);
   }
+}
+
+function publication(entries: readonly CatalogueEntry[]): {
+  readonly view: ViewEntry | undefined;
+  readonly news: readonly CatalogueEntry[];
+} {
+  return {
+    view: entries.find(entry => entry.kind === 'view'),
+    news: entries.filter(entry => entry.kind !== 'view'),
+  };
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -45,6 +45,9 @@ export const TRIM_INTERVAL_MS = 5_000;
 /** Between two words to a peer that policy is unchanged. */
 export const POLICY_CONFIRM_INTERVAL_MS = 5_000;
 
+/** Between two looks at what a peer may know: a policy's date passes without news. */
+export const CATALOGUE_LOOK_MS = 1_000;
+
 /** Control messages that may wait for a peer before nothing but what it lacks is added. */
 export const MAX_CONTROL_PENDING = 1_000;
 

@@ -64,6 +64,7 @@ export function compilePolicy(state: MeshState, nowMs: number): CompiledPolicy {
     .map(group => ({ group, placement: placements.of(group, nowMs) }))
     .toSorted((a, b) => compareText(a.group.id, b.group.id) || a.group.version - b.group.version);
   const index = new Map(placed.map(entry => [keyOf(entry.group.id, entry.group.version), entry]));
+  const opaque = new Set(state.opaqueGroups.map(({ id, version }) => keyOf(id, version)));
   const self = state.region;
   const peers = state.regions
     .map(region => region.id)
@@ -90,7 +91,9 @@ export function compilePolicy(state: MeshState, nowMs: number): CompiledPolicy {
     gatewayRules,
     hash: hashOf({ feedSubjects, links: [...links.values()], gatewayRules }),
     judgeImport: rows => {
-      if (!index.has(keyOf(rows.groupId, rows.version))) return 'unknown';
+      const key = keyOf(rows.groupId, rows.version);
+      // Of an opaque group nothing comes later that would permit rows, but the group itself.
+      if (!index.has(key)) return opaque.has(key) ? 'refuse' : 'unknown';
       return holds(rows, self) ? 'accept' : 'refuse';
     },
     mayShip: holds,

@@ -36,6 +36,8 @@ export interface LinkOut {
   cursors(): Promise<ReadonlyMap<string, ShipCursor>>;
   saveCursor(groupId: string, cursor: ShipCursor): Promise<void>;
   publishControl(message: ControlMessage): Promise<void>;
+  /** Removes the catalogue messages that wait for the peer: what they tell may no longer be told, or is told anew. */
+  dropCatalogue(): Promise<void>;
   /** Control messages that the peer has not acknowledged. */
   controlPending(): Promise<number>;
 }

@@ -7,8 +7,8 @@ import type { Position } from '@featuremesh/domain/position';
 export interface RegionService {
   /** The state as soon as its revision exceeds `after`, or the present one after `waitMs`. */
   meshState(after: number, waitMs: number): Promise<MeshState>;
-  /** This region's own catalogue entries and approved policies with sequence above `after`, ascending, as they go to peers. */
-  ownEntries(after: number): Promise<readonly CatalogueEntry[]>;
+  /** What `peer` may know of this region's own entries: its view first, then those with sequence above `after`, ascending. */
+  ownEntries(peer: string, after: number): Promise<readonly CatalogueEntry[]>;
   /** Hands over what a peer told; the service verifies signatures itself. */
   importEntries(peer: string, entries: readonly CatalogueEntry[]): Promise<void>;
   /** A home region says that this policy epoch of its own is still the newest. */

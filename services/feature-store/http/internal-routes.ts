@@ -16,6 +16,7 @@ import type { FastifyInstance } from 'fastify';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
+import { Publisher } from '../registry/publisher.ts';
 import type { StateWaiter } from '../registry/state-waiter.ts';
 import { parseInput } from './parse-input.ts';
 
@@ -39,6 +40,7 @@ export async function registerInternalRoutes(
   options: InternalRouteOptions,
 ): Promise<void> {
   const { token, registry, waiter, importer, clock } = options;
+  const publisher = new Publisher({ registry, clock });
   await fastify.register(async scope => {
     scope.addHook('onRequest', async request => {
       if (!showsInternalToken(request.headers.authorization, token))
@@ -49,7 +51,8 @@ export async function registerInternalRoutes(
       return waiter.after(after, waitMs);
     });
     scope.get('/internal/v1/own-entries', async request => {
-      const { after } = parseInput(ownEntriesQuerySchema, request.query, 'the query');
+      const { after, peer } = parseInput(ownEntriesQuerySchema, request.query, 'the query');
+      if (peer !== undefined) return { entries: await publisher.entriesFor(peer, after) };
       const self = registry.state().region;
       const entries = (await registry.entries())
         .filter(entry => entry.home === self && entry.sequence > after)

@@ -55,8 +55,13 @@ export class HeldGroups {
 
   /** Whether rows of `origin` are applied here (receiver's check of R1, also for what policy has tightened since it was logged). */
   holding(groupId: string, version: number, origin: RegionId): Holding {
-    const group = this.#current().catalogue.groupById(groupId, version);
-    if (group === undefined) return { kind: 'unknown' };
+    const { catalogue, state } = this.#current();
+    const group = catalogue.groupById(groupId, version);
+    if (group === undefined) {
+      // Of what may be known by its id alone nothing may be here: this region was shut out after the row was logged.
+      const opaque = state.opaqueGroups.some(known => known.id === groupId && known.version === version);
+      return { kind: opaque ? 'passed-over' : 'unknown' };
+    }
     if (!mayHold(this.placementOf(group), this.#options.region, origin)) return { kind: 'passed-over' };
     const table = this.#options.tables.tableFor(groupId, version);
     return table === undefined ? { kind: 'unknown' } : { kind: 'held', table, group };

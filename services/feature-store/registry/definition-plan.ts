@@ -177,7 +177,9 @@ function withEntry(state: MeshState, entry: CatalogueEntry): MeshState {
     case 'service':
       return { ...state, services: [...state.services, entry.service] };
     case 'region':
+    case 'opaque-group':
     case 'policy':
+    case 'view':
       return state;
   }
 }

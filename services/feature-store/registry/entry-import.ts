@@ -73,7 +73,8 @@ function foreign(entry: CatalogueEntry, { peer, state }: ImportWorld): Problem |
   if (known === undefined) return problem('FORBIDDEN', `${peer} is not a region known here`);
   if (entry.kind === 'region' && entry.region.publicKey !== known.publicKey)
     return problem('INVALID_SIGNATURE', `the key that ${peer} announces is not the one configured here`);
-  if (entry.kind === 'group') return stolenId(entry.group.id, { peer, state });
+  if (entry.kind === 'group' || entry.kind === 'opaque-group')
+    return stolenId(entry.group.id, { peer, state });
   return undefined;
 }
 
@@ -82,7 +83,9 @@ function stolenId(
   groupId: string,
   { peer, state }: Pick<ImportWorld, 'peer' | 'state'>,
 ): Problem | undefined {
-  const holder = state.groups.find(({ id }) => id === groupId)?.definition.homeRegion;
+  const holder =
+    state.groups.find(({ id }) => id === groupId)?.definition.homeRegion ??
+    state.opaqueGroups.find(({ id }) => id === groupId)?.homeRegion;
   if (holder === undefined || holder === peer) return undefined;
   return problem('FORBIDDEN', `the group id that ${peer} uses belongs to ${holder}`);
 }
@@ -97,8 +100,12 @@ function homeOf(entry: CatalogueEntry): string {
       return entry.group.definition.homeRegion;
     case 'service':
       return entry.service.definition.homeRegion;
+    case 'opaque-group':
+      return entry.group.homeRegion;
     case 'policy':
       return entry.policy.document.home;
+    case 'view':
+      return entry.home;
   }
 }
 

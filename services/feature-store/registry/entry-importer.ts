@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
+import { type CatalogueEntry, type CatalogueView, serialOf } from '@featuremesh/domain/catalogue-entry';
+import { listedAs } from '@featuremesh/domain/catalogue-view';
 import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
@@ -78,6 +79,13 @@ export class EntryImporter {
     return this.#listed;
   }
 
+  async #views(): Promise<ReadonlyMap<string, CatalogueView>> {
+    const entries = await this.#registry.entries();
+    return new Map(
+      entries.flatMap(entry => (entry.kind === 'view' ? [[entry.home, entry.view] as const] : [])),
+    );
+  }
+
   #held(): NonNullable<SyncReports['held']> {
     return this.#registry.reports().held ?? [];
   }
@@ -97,7 +105,15 @@ export class EntryImporter {
       else held.delete(key);
       if (!again) this.#report(peer, one);
     }
-    const kept = [...held.values()].slice(-MAX_HELD_POLICIES);
+    const views = await this.#views();
+    const known = ({ home }: CatalogueEntry, serial: number): boolean => {
+      const view = views.get(home);
+      return view === undefined || listedAs(view, serial) === 'full';
+    };
+    this.#listed = this.#listed.filter(({ entry }) => known(entry, serialOf(entry)));
+    const kept = [...held.values()]
+      .filter(({ entry }) => known(entry, serialOf(entry)))
+      .slice(-MAX_HELD_POLICIES);
     if (!isDeepStrictEqual(kept, before)) await this.#registry.saveReport({ held: kept });
   }
 

@@ -8,11 +8,14 @@ export function entryKey(entry: CatalogueEntry): string {
     case 'entity':
       return `entity/${entry.home}/${entry.entity.definition.name}`;
     case 'group':
+    case 'opaque-group':
       return `group/${entry.home}/${entry.group.id}/${entry.group.version}`;
     case 'service':
       return `service/${entry.home}/${entry.service.definition.name}/${entry.service.version}`;
     case 'policy':
       return `policy/${entry.home}/${entry.policy.document.name}/${entry.policy.document.version}`;
+    case 'view':
+      return `view/${entry.home}`;
   }
 }
 
@@ -25,9 +28,19 @@ export function entryName(entry: CatalogueEntry): string {
       return entry.entity.definition.name;
     case 'group':
       return `${entry.group.definition.name}@v${entry.group.version}`;
+    case 'opaque-group':
+      return `${entry.group.id}@v${entry.group.version}`;
     case 'service':
       return `${entry.service.definition.name}@v${entry.service.version}`;
     case 'policy':
       return `${entry.policy.document.name} version ${entry.policy.document.version}`;
+    case 'view':
+      return `as of revision ${entry.sequence}`;
   }
+}
+
+/** How the audit record names an entry: by name at home, by number where a peer told it, so that a name can be forgotten here. */
+export function auditedName(entry: CatalogueEntry, self: string): string {
+  const what = entry.home === self ? entryName(entry) : `number ${entry.serial ?? entry.sequence}`;
+  return `${entry.kind} ${entry.home}/${what}`;
 }

@@ -1,6 +1,6 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { CatalogueGroup, CatalogueService } from '@featuremesh/domain/feature-group';
-import type { CatalogueEntity, MeshState, RegionInfo } from '@featuremesh/domain/mesh-state';
+import type { CatalogueEntity, MeshState, OpaqueGroup, RegionInfo } from '@featuremesh/domain/mesh-state';
 import type { PolicyRecord } from '@featuremesh/domain/policy';
 import { policiesToKeep } from '@featuremesh/domain/policy-rules';
 import type { RegistryImage } from './registry-image.ts';
@@ -23,6 +23,7 @@ export function buildMeshState(image: RegistryImage, roster: RegionRoster, nowMs
     region: roster.self.id,
     regions: regionsOf(entries, roster),
     groups: groupsOf(entries),
+    opaqueGroups: opaqueGroupsOf(entries),
     services: servicesOf(entries),
     entities: entitiesOf(entries),
     policies: policiesOf(entries, nowMs),
@@ -53,6 +54,11 @@ function completed(configured: RegionInfo, told: RegionInfo | undefined): Region
 function groupsOf(entries: readonly CatalogueEntry[]): readonly CatalogueGroup[] {
   const groups = entries.flatMap(entry => (entry.kind === 'group' ? [entry.group] : []));
   return groups.sort((a, b) => byText(groupSortText(a), groupSortText(b)) || a.version - b.version);
+}
+
+function opaqueGroupsOf(entries: readonly CatalogueEntry[]): readonly OpaqueGroup[] {
+  const groups = entries.flatMap(entry => (entry.kind === 'opaque-group' ? [entry.group] : []));
+  return groups.sort((a, b) => byText(a.id, b.id) || a.version - b.version);
 }
 
 const groupSortText = (group: CatalogueGroup): string =>

@@ -6,7 +6,7 @@ import type { Clock } from '@featuremesh/runtime/clock';
 import type { Registry } from '../ports/registry.ts';
 import type { Enforcement } from './enforcement.ts';
 import { documentProblem } from './policy-document-rules.ts';
-import { emptiedBy, policyImpact, policyState } from './policy-impact.ts';
+import { blindedBy, emptiedBy, policyImpact, policyState } from './policy-impact.ts';
 import { type Approval, signatureProblem, weighApprovals } from './policy-verification.ts';
 import type { TableKeeper } from './table-keeper.ts';
 
@@ -198,6 +198,14 @@ function judged(document: PolicyDocument, world: World): PolicyPlan {
       problem('EMPTY_PLACEMENT', `no region could hold rows of ${emptied.join(', ')}`, {
         extra: { groups: emptied },
       }),
+    );
+  const issues = blindedBy(document, world).map(({ group, region }) => ({
+    path: 'select',
+    message: `${region} holds rows of ${group} but could not be told of it: policies that name it also name a group that ${region} may not know; write one policy for each`,
+  }));
+  if (issues.length > 0)
+    throw new ProblemError(
+      problem('INVALID_POLICY', 'the policy would hide a group from a region that holds it', { issues }),
     );
   return plan;
 }

@@ -10,8 +10,6 @@ export function documentProblem(document: PolicyDocument, state: MeshState): Pro
       extra: { home: document.home, ...(home === undefined ? {} : { publicUrl: home.publicUrl }) },
     });
   }
-  if (document.visibility !== 'full')
-    return problem('NOT_YET_SUPPORTED', `visibility ${document.visibility} is not supported yet; use full`);
   const issues = [...selectionIssues(document), ...allowedIssues(document, state), ...dateIssues(document)];
   if (issues.length === 0) return undefined;
   return problem('INVALID_POLICY', 'the policy is not valid', { issues });

@@ -10,6 +10,7 @@ import {
   requiredApprovals,
   widenings,
 } from '@featuremesh/domain/policy-rules';
+import { withheldFromHolders } from '@featuremesh/domain/publication';
 import { earlierVersions, previousVersion } from './policy-verification.ts';
 
 /** How a document acts against the version before it, and what it does to each group of its home, at its beginning. */
@@ -75,6 +76,20 @@ export function policyState(
   if (epoch === 0) return 'proposed';
   if (Date.parse(document.effective.from) > nowMs) return 'approved';
   return inForce(document, nowMs) ? 'in-force' : 'expired';
+}
+
+/**
+ * Groups that a region may hold rows of but, were the document in force, could not be told: it names them beside one that the region may
+ * not know, so that the region could never learn the policy that permits them.
+ */
+export function blindedBy(
+  document: PolicyDocument,
+  { state, nowMs }: { readonly state: MeshState; readonly nowMs: number },
+): readonly { readonly group: string; readonly region: string }[] {
+  const atMs = Math.max(nowMs, Date.parse(document.effective.from));
+  const key = (one: { readonly group: string; readonly region: string }) => `${one.group} ${one.region}`;
+  const before = new Set(withheldFromHolders(state, atMs).map(key));
+  return withheldFromHolders(withPolicy(state, document), atMs).filter(one => !before.has(key(one)));
 }
 
 function withPolicy(state: MeshState, document: PolicyDocument): MeshState {

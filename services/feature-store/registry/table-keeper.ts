@@ -1,3 +1,4 @@
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { placementOf } from '@featuremesh/domain/placement';
 import { ProblemError } from '@featuremesh/domain/problem';
@@ -108,7 +109,10 @@ export class TableKeeper {
     const { registry, store, clock } = this.#options;
     const known = new Map<string, TablePlacement>();
     for (const placement of await registry.tablePlacements()) known.set(placementKey(placement), placement);
-    const changed = changedPlacements(state, known, clock.nowMs());
+    const changed = [
+      ...changedPlacements(state, known, clock.nowMs()),
+      ...(await this.#forgotten(state, known)),
+    ];
     if (changed.length > 0) await registry.saveTablePlacements(changed, state.revision);
     for (const placement of changed) known.set(placementKey(placement), placement);
 
@@ -123,6 +127,29 @@ export class TableKeeper {
     }
     this.#dirty = false;
   }
+
+  /**
+   * Groups held here that this region may no longer know (C2). What a home outside the roster told is still an entry: a peer that is
+   * left out of the configuration for a while costs no rows.
+   */
+  async #forgotten(
+    state: MeshState,
+    known: ReadonlyMap<string, TablePlacement>,
+  ): Promise<readonly TablePlacement[]> {
+    const inState = new Set(state.groups.map(({ id, version }) => placementKey({ groupId: id, version })));
+    const missing = [...known].filter(([key, { held }]) => held && !inState.has(key));
+    if (missing.length === 0) return [];
+    const entries = groupKeysOf(await this.#options.registry.entries());
+    return missing.flatMap(([key, placement]) => (entries.has(key) ? [] : [{ ...placement, held: false }]));
+  }
+}
+
+function groupKeysOf(entries: readonly CatalogueEntry[]): ReadonlySet<string> {
+  return new Set(
+    entries.flatMap(entry =>
+      entry.kind === 'group' ? [placementKey({ groupId: entry.group.id, version: entry.group.version })] : [],
+    ),
+  );
 }
 
 function changedPlacements(

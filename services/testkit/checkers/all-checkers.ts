@@ -1,6 +1,7 @@
 import { checkMaxAge, checkOrder, checkReadAfter } from './answers.ts';
 import { checkConvergence, checkDurability, checkWholeRows } from './convergence.ts';
 import type { Checker } from './evidence.ts';
+import { checkForgotten, checkNeverKnown, checkNotRevived, checkTold } from './known-names.ts';
 import { checkGaps, checkProgress, checkWatermarks } from './progress.ts';
 import { checkResidency } from './residency.ts';
 
@@ -13,6 +14,10 @@ export const CHECKERS: readonly Checker[] = [
   checkGaps,
   checkWatermarks,
   checkResidency,
+  checkNeverKnown,
+  checkForgotten,
+  checkNotRevived,
+  checkTold,
   checkMaxAge,
   checkOrder,
   checkReadAfter,

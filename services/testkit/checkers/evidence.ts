@@ -101,10 +101,30 @@ export interface StoredTable {
   readonly rows: readonly ChunkRow[];
 }
 
+/** That a word was found in what a region keeps or is sent, or, of a registry, that it is no longer there. */
+export interface Sighting {
+  readonly region: string;
+  readonly place: 'registry' | 'CTL' | 'log line';
+  readonly word: string;
+  readonly seen: boolean;
+}
+
+/** A word that not every region may know, such as a group's name. */
+export interface ExpectedSecret {
+  readonly word: string;
+  /** Regions that know it at the end; others that may then; those that never might. */
+  readonly atEnd: readonly string[];
+  readonly mayAtEnd: readonly string[];
+  readonly never: readonly string[];
+  /** How often it was given to those who did not know it, the first time included. */
+  readonly givings: number;
+}
+
 /** Who may hold what, written down by hand for the run, apart from the code that decides it in the product. */
 export interface Expectation {
   readonly regions: readonly string[];
   readonly groups: readonly ExpectedGroup[];
+  readonly secrets: readonly ExpectedSecret[];
 }
 
 /** One group as the run means it. */
@@ -131,6 +151,7 @@ export interface Evidence {
   readonly watermarks: readonly WatermarkMove[];
   readonly reads: readonly AnsweredRead[];
   readonly stored: readonly StoredTable[];
+  readonly sightings: readonly Sighting[];
 }
 
 /** A broken invariant. `what` names regions, groups and sequences, so that a trace can be searched for them. */

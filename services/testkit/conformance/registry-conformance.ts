@@ -128,6 +128,24 @@ function entryTests(start: Start): void {
     expect(registry.state().entities[0]?.definition.description).toBe('newer');
   });
 
+  test("C2: what a home's newer view no longer lists is gone, also when opened anew", async () => {
+    const registry = await start();
+    const view = (sequence: number, full: [number, number][]): CatalogueEntry => ({
+      kind: 'view',
+      home: PEER,
+      sequence,
+      view: { datesPassed: 0, through: 9, policyEpoch: 0, full, opaque: [] },
+    });
+    await commit(registry, [view(1, [[1, 9]]), entity(PEER, 'a', 1), entity(PEER, 'b', 2)]);
+    expect(names(registry)).toEqual(['a', 'b']);
+    await commit(registry, [view(2, [[2, 9]])]);
+    expect(names(registry)).toEqual(['b']);
+    await commit(registry, [entity(PEER, 'a', 1), view(1, [[1, 9]])]);
+    const again = await start();
+    expect(names(again)).toEqual(['b']);
+    expect(JSON.stringify([await again.entries(), await again.audit(10)])).not.toContain('"a"');
+  });
+
   test('leaves out of the state what a home outside the roster told', async () => {
     const registry = await start();
     await commit(registry, [entity('mars-1', 'a', 1)]);

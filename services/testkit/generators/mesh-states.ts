@@ -104,6 +104,7 @@ export function testState(parts: Partial<MeshState>): MeshState {
     region: regionId('us-east-1'),
     regions: PLACES.map(([id, jurisdiction]) => testRegion(id, jurisdiction)),
     groups: [],
+    opaqueGroups: [],
     services: [],
     entities: [],
     policies: [],

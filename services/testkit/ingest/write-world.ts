@@ -110,6 +110,7 @@ function emptyState(): MeshState {
       publicKey: '',
     })),
     groups: [],
+    opaqueGroups: [],
     services: [],
     entities: [],
     policies: [],

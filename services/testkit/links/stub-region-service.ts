@@ -43,7 +43,7 @@ export class StubRegionService implements RegionService {
     return this.state;
   }
 
-  async ownEntries(after: number): Promise<readonly CatalogueEntry[]> {
+  async ownEntries(_peer: string, after: number): Promise<readonly CatalogueEntry[]> {
     return this.entries.filter(entry => entry.sequence > after);
   }
 

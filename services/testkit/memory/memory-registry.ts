@@ -55,7 +55,9 @@ export class MemoryRegistry implements Registry {
     const changed = changeImage(this.#disk.image, change.entries, this.#roster.self.id);
     if (changed.written.length === 0) return this.#state;
     const previous = this.#disk.audits.at(-1);
-    this.#disk.audits.push(auditRecordOf(change, changed, { previous, atMs: this.#clock.nowMs() }));
+    this.#disk.audits.push(
+      auditRecordOf(change, changed, { previous, atMs: this.#clock.nowMs(), self: this.#roster.self.id }),
+    );
     this.#save(changed.image);
     return this.#state;
   }

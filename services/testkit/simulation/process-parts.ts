@@ -1,3 +1,4 @@
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
 import type { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import type { LinkProgress } from '@featuremesh/feature-store/ports/change-log';
@@ -17,6 +18,11 @@ export interface Hooks {
   readonly store?: (store: OnlineStore & StampBounds, disk: RegionDisk) => OnlineStore & StampBounds;
   readonly writes?: (write: IngestService['write']) => IngestService['write'];
   readonly policy?: (policy: CompiledPolicy, disk: RegionDisk) => CompiledPolicy;
+  /** What a region tells a peer of its own entries, and all that it has. */
+  readonly publication?: (
+    told: readonly CatalogueEntry[],
+    all: readonly CatalogueEntry[],
+  ) => readonly CatalogueEntry[];
   readonly linkIn?: (link: LinkIn, sink: FeedSink, peer: string) => LinkIn;
   readonly feedSink?: (sink: FeedSink) => FeedSink;
   readonly feedSource?: (source: FeedSource) => FeedSource;

@@ -4,6 +4,7 @@ import { LagTracker } from '@featuremesh/feature-store/ingest/lag-tracker';
 import { Projector } from '@featuremesh/feature-store/ingest/projector';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
+import { Publisher } from '@featuremesh/feature-store/registry/publisher';
 import { StateWaiter } from '@featuremesh/feature-store/registry/state-waiter';
 import { TableKeeper } from '@featuremesh/feature-store/registry/table-keeper';
 import { CurrentView } from '@featuremesh/feature-store/serving/state-view';
@@ -26,6 +27,7 @@ export class ServiceProcess {
   readonly tables: TableKeeper;
   readonly ingest: IngestService;
   readonly waiter: StateWaiter;
+  readonly publisher: Publisher;
   readonly lag: LagTracker;
   readonly write: IngestService['write'];
   readonly read: TicketReader['read'];
@@ -59,6 +61,7 @@ export class ServiceProcess {
     });
     const { registry, store, tables } = this;
     this.lag = new LagTracker({ log, store, logger, ...clockAndTimer });
+    this.publisher = new Publisher({ registry, clock: time });
     this.waiter = new StateWaiter({ registry, timer: time, signal: new AbortController().signal });
     const common = { registry, tables, store, log, slot, region: disk.id, logger, metrics: NO_METRICS };
     this.#projector = new Projector({ ...common, random, ...clockAndTimer });

@@ -80,6 +80,14 @@ export class SimulatedLinkOut implements LinkOut {
     });
   }
 
+  dropCatalogue(): Promise<void> {
+    return this.#calls.ask(() => {
+      const { control } = this.#streams;
+      for (const { seq, subject } of control.messages())
+        if (subject === ctlSubject('catalogue')) control.remove(seq);
+    });
+  }
+
   controlPending(): Promise<number> {
     return this.#calls.ask(() => this.#streams.controlDurable.unacknowledged);
   }

@@ -1,5 +1,6 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
+import { Publisher } from '@featuremesh/feature-store/registry/publisher';
 import type { SeededRandom } from '@featuremesh/runtime/random';
 import { MemoryRegistry } from '../memory/memory-registry.ts';
 import { type FaultRates, SimulatedFaults } from './faults.ts';
@@ -73,17 +74,30 @@ export class SimulatedMesh {
   }
 
   /** Writes entries into a region's registry, as an operator at home or a peer over CTL does. */
-  async tell(id: string, entries: readonly CatalogueEntry[]): Promise<void> {
-    const { disk } = this.region(id);
-    const time = new ProcessTime(this.#options.scheduler, () => disk.skewMs);
-    const peers = this.#peersOf(id);
-    const registry = new MemoryRegistry({
-      roster: { self: disk.info, peers },
-      clock: time,
-      disk: disk.registry,
+  tell(id: string, entries: readonly CatalogueEntry[]): Promise<void> {
+    return this.#withRegistry(id, async registry => {
+      await registry.commit({ entries, actor: 'simulator', what: 'as the run wants it' });
     });
-    await registry.commit({ entries, actor: 'simulator', what: 'as the run wants it' });
+  }
+
+  /** What a region publishes to another, as its service says. */
+  publication(from: string, to: string): Promise<readonly CatalogueEntry[]> {
+    return this.#withRegistry(from, (registry, clock) =>
+      new Publisher({ registry, clock }).entriesFor(to, 0),
+    );
+  }
+
+  async #withRegistry<T>(
+    id: string,
+    use: (registry: MemoryRegistry, clock: ProcessTime) => Promise<T>,
+  ): Promise<T> {
+    const { disk } = this.region(id);
+    const clock = new ProcessTime(this.#options.scheduler, () => disk.skewMs);
+    const roster = { self: disk.info, peers: this.#peersOf(id) };
+    const registry = new MemoryRegistry({ roster, clock, disk: disk.registry });
+    const result = await use(registry, clock);
     await registry.close();
+    return result;
   }
 
   startService(id: string, slot: number): void {

@@ -4,6 +4,7 @@ import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { RegionService, SnapshotPage } from '@featuremesh/sync/ports/region-service';
+import type { Hooks } from './process-parts.ts';
 import type { ProcessTime } from './process-time.ts';
 import type { RegionDisk } from './region-disk.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -20,6 +21,7 @@ export interface RegionServiceParts {
   readonly disk: RegionDisk;
   /** A service process that takes requests; undefined where none does. */
   readonly live: () => ServiceProcess | undefined;
+  readonly publication: Hooks['publication'];
   readonly onLinks: (links: readonly LinkStatus[]) => void;
 }
 
@@ -38,12 +40,16 @@ export class SimulatedRegionService implements RegionService {
     return this.#call(service => service.waiter.after(after, waitMs));
   }
 
-  ownEntries(after: number): Promise<readonly CatalogueEntry[]> {
+  ownEntries(peer: string, after: number): Promise<readonly CatalogueEntry[]> {
+    const { disk, publication } = this.#parts;
     return this.#call(async service => {
-      const entries = await service.registry.entries();
-      return entries
-        .filter(entry => entry.home === this.#parts.disk.id && entry.sequence > after)
-        .toSorted((a, b) => a.sequence - b.sequence);
+      const told = await service.publisher.entriesFor(peer, after);
+      if (publication === undefined) return told;
+      const all = await service.registry.entries();
+      return publication(
+        told,
+        all.filter(({ home, sequence }) => home === disk.id && sequence > after),
+      );
     });
   }
 

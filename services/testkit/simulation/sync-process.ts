@@ -42,6 +42,7 @@ export class SyncProcess {
       time,
       disk,
       live: world.live,
+      publication: hooks.publication,
       onLinks: links => {
         this.reported = links;
       },
@@ -123,6 +124,7 @@ function unknownState({ disk }: ProcessParts): MeshState {
     region: disk.id,
     regions: [],
     groups: [],
+    opaqueGroups: [],
     services: [],
     entities: [],
     policies: [],

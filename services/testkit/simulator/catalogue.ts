@@ -2,9 +2,9 @@ import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
 import { parseFeatureType } from '@featuremesh/domain/feature-type';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
-import type { PolicyRecord } from '@featuremesh/domain/policy';
+import type { PolicyRecord, Visibility } from '@featuremesh/domain/policy';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
-import type { ExpectedGroup } from '../checkers/evidence.ts';
+import type { ExpectedGroup, ExpectedSecret } from '../checkers/evidence.ts';
 import { testGroup, testPolicy } from '../generators/mesh-states.ts';
 
 /** Most regions that a run may have. */
@@ -39,6 +39,9 @@ export interface SimulatedCatalogue {
   readonly shrinking: ExpectedGroup;
   readonly tightening: readonly CatalogueEntry[];
   /** Defined at home only while the run goes on: other regions learn of it over CTL. */
+  /** One after the other, each says anew what outsiders may know of the veiled group. */
+  readonly unveilings: readonly (readonly CatalogueEntry[])[];
+  readonly secrets: readonly ExpectedSecret[];
   readonly late: { readonly group: ExpectedGroup; readonly entries: readonly CatalogueEntry[] };
 }
 
@@ -48,10 +51,23 @@ interface Shape {
   readonly rows: 'shared' | 'origin';
   readonly allowed: readonly RegionId[];
   readonly maxAgeMs?: number;
+  readonly visibility?: Visibility;
+}
+
+/** What varies in a run's catalogue. */
+export interface CatalogueVariants {
+  /** What outsiders may know of the veiled group: at the start, then after each change. */
+  readonly veils: readonly [Visibility, ...Visibility[]];
+  /** Whether the tightening is in the run, and hides the group as well. */
+  readonly tightens: boolean;
+  readonly hides: boolean;
 }
 
 /** The catalogue of a run with these regions. */
-export function simulatedCatalogue(regions: readonly RegionInfo[]): SimulatedCatalogue {
+export function simulatedCatalogue(
+  regions: readonly RegionInfo[],
+  { veils, tightens, hides }: CatalogueVariants,
+): SimulatedCatalogue {
   const all = regions.map(({ id }) => id);
   const [home] = all;
   if (home === undefined) throw new RangeError('a run has at least one region');
@@ -63,7 +79,9 @@ export function simulatedCatalogue(regions: readonly RegionInfo[]): SimulatedCat
   const pinned: Shape = { ...shared, name: 'pinned', rows: 'origin' };
   const shrinking: Shape = { ...shared, name: 'shrinking' };
   const late: Shape = { ...shared, name: 'late' };
-  const shapes = [everywhere, pair, kept, pinned, shrinking];
+  const [firstVeil, ...laterVeils] = veils;
+  const veiled: Shape = { ...shared, name: VEILED_NAME, allowed: two, visibility: firstVeil };
+  const shapes = [everywhere, pair, kept, pinned, shrinking, veiled];
   const define = (shape: Shape, at: number): CatalogueEntry[] => [
     { kind: 'group', home, sequence: 2 * at + 1, group: groupOf(shape, home, all) },
     { kind: 'policy', home, sequence: 2 * at + 2, policy: policyOf(shape, home, 1, at + 1) },
@@ -78,15 +96,66 @@ export function simulatedCatalogue(regions: readonly RegionInfo[]): SimulatedCat
         kind: 'policy',
         home,
         sequence: 1_000,
-        policy: policyOf({ ...shrinking, allowed: two }, home, 2, 100),
+        policy: policyOf(
+          { ...shrinking, allowed: two, ...(hides ? { visibility: 'hidden' } : {}) },
+          home,
+          2,
+          100,
+        ),
       },
+    ],
+    unveilings: laterVeils.map((visibility, at) => [
+      {
+        kind: 'policy',
+        home,
+        sequence: 2_000 + at,
+        policy: policyOf({ ...veiled, visibility }, home, 2 + at, 200 + at),
+      },
+    ]),
+    secrets: [
+      {
+        ...secretOf(VEILED_NAME, veils, { all, two, known: visibility => visibility === 'full' }),
+        mayAtEnd: [],
+      },
+      secretOf(groupIdOf(VEILED_NAME), veils, { all, two, known: visibility => visibility !== 'hidden' }),
+      ...(tightens && hides ? ['shrinking-policy', 'all about shrinking'] : []).map(word => ({
+        word,
+        atEnd: two,
+        mayAtEnd: [],
+        never: [],
+        givings: 1,
+      })),
     ],
     late: { group: expected(late), entries: define(late, shapes.length) },
   };
 }
 
+/** The name that outsiders may or may not know; its group's id says nothing of it. */
+const VEILED_NAME = 'payroll';
+
+/** By hand: who knows a word, where the first two regions always do and the others as the veils say, one after the other. A group's id stays. */
+function secretOf(
+  word: string,
+  veils: readonly Visibility[],
+  of: {
+    readonly all: readonly RegionId[];
+    readonly two: readonly RegionId[];
+    readonly known: (visibility: Visibility) => boolean;
+  },
+): ExpectedSecret {
+  const known = veils.map(of.known);
+  const ever = known.includes(true) ? of.all : of.two;
+  return {
+    word,
+    atEnd: known.at(-1) === true ? of.all : of.two,
+    mayAtEnd: ever,
+    never: of.all.filter(region => !ever.includes(region)),
+    givings: Math.max(1, known.filter((is, at) => is && known[at - 1] !== true).length),
+  };
+}
+
 function groupIdOf(name: string): string {
-  return name.padEnd(16, 'a');
+  return (name === VEILED_NAME ? 'veiled' : name).padEnd(16, 'a');
 }
 
 function expected({ name, mode, rows, allowed, maxAgeMs }: Shape): ExpectedGroup {
@@ -108,6 +177,9 @@ function groupOf(shape: Shape, home: RegionId, all: readonly RegionId[]): Catalo
     homeRegion: home,
     sync: { mode: shape.mode, regions: all },
     features: ['label', 'note'].map(name => ({ name, type: text, nullable: true })),
+    description: `all about ${shape.name}`,
+    owner: `${shape.name}@example.com`,
+    tags: [shape.name],
     ...(shape.maxAgeMs === undefined ? {} : { maxAgeMs: shape.maxAgeMs }),
   });
 }
@@ -121,6 +193,7 @@ function policyOf(shape: Shape, home: RegionId, version: number, epoch: number):
       select: { groups: [`${home}/${shape.name}`], tags: [], entities: [] },
       allowed: { regions: shape.allowed, jurisdictions: [] },
       rows: shape.rows,
+      visibility: shape.visibility ?? 'full',
       effective: { from: '2020-01-01T00:00:00Z', until: null },
     },
     epoch,

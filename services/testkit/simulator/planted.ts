@@ -24,6 +24,9 @@ export const PLANTED = {
   'ignores-max-age': ['V1'],
   'sorts-keys': ['V3'],
   'claims-positions': ['V6'],
+  'publishes-everything': ['C1'],
+  'never-takes-back': ['C2'],
+  'publishes-once': ['C4'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** The name of a planted defect. */
@@ -59,6 +62,12 @@ export function hooksOf(defect: PlantedDefect | undefined): Hooks {
       return {
         store: store => replaced(store, { appliedPosition: () => Promise.resolve(Number.MAX_SAFE_INTEGER) }),
       };
+    case 'publishes-everything':
+      return { publication: (_, all) => all };
+    case 'never-takes-back':
+      return { publication: told => told.filter(({ kind }) => kind !== 'view') };
+    case 'publishes-once':
+      return { publication: told => told.filter(({ sequence }) => sequence < 12) };
     case 'sorts-keys':
       return {
         reads: read => (ticket, caller) => read({ ...ticket, keys: sorted(ticket.keys) }, caller),

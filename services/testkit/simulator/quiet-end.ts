@@ -1,3 +1,4 @@
+import { continues } from '@featuremesh/domain/catalogue-view';
 import type { Expectation } from '../checkers/evidence.ts';
 import type { Scheduler } from '../simulation/scheduler.ts';
 import type { SimulatedMesh } from '../simulation/simulated-mesh.ts';
@@ -30,10 +31,28 @@ export async function awaitQuiet(parts: QuietParts): Promise<string | undefined>
   const sinceMs = scheduler.nowMs();
   for (;;) {
     await scheduler.runUntil(scheduler.nowMs() + LOOK_MS);
-    const missing = firstMissing(parts, sinceMs);
+    const missing = firstMissing(parts, sinceMs) ?? (await firstUntold(parts));
     if (missing === undefined) return undefined;
     if (scheduler.nowMs() > untilMs) return `not quiet in time: ${missing}`;
   }
+}
+
+/** What a region publishes now has reached every peer, as far as numbers say: what is told and what is known is for checkers to judge. */
+async function firstUntold({ mesh }: QuietParts): Promise<string | undefined> {
+  for (const [home, { disk }] of mesh.regions) {
+    for (const [peer, receiver] of mesh.regions) {
+      if (peer === home || disk.registry.image.ownSequence === 0) continue;
+      const now = (await mesh.publication(home, peer)).find(entry => entry.kind === 'view');
+      const known = receiver.disk.registry.image.entries.get(`view/${home}`);
+      const same =
+        known?.kind === 'view' &&
+        now !== undefined &&
+        continues(known.view, now.view) &&
+        continues(now.view, known.view);
+      if (!same) return `${peer} has not heard what ${home} publishes`;
+    }
+  }
+  return undefined;
 }
 
 function firstMissing({ mesh, recorder }: QuietParts, sinceMs: number): string | undefined {

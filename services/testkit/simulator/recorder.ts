@@ -18,6 +18,7 @@ import type { Observers } from '../simulation/process-parts.ts';
 import type { RegionDisk } from '../simulation/region-disk.ts';
 import type { Scheduler } from '../simulation/scheduler.ts';
 import type { SimulatedMesh } from '../simulation/simulated-mesh.ts';
+import { SightingLog } from './sightings.ts';
 
 /** Writes down what happens in a run, at the brokers and stores themselves, so that no process under test is asked about itself. */
 export class Recorder {
@@ -34,8 +35,12 @@ export class Recorder {
   readonly positioned: PositionedWrite[] = [];
   readonly #watermarks = new Map<string, number>();
 
-  constructor(scheduler: Scheduler) {
+  readonly #secrets: SightingLog;
+
+  /** `words` are those that not every region may know. */
+  constructor(scheduler: Scheduler, words: readonly string[] = []) {
     this.#scheduler = scheduler;
+    this.#secrets = new SightingLog(words);
   }
 
   /** To be given to the mesh. */
@@ -53,12 +58,14 @@ export class Recorder {
         trace?.(line);
         const [region = ''] = source.split('/');
         this.#rest(region, 'log line', new TextEncoder().encode(line));
+        this.#secrets.line(region, line);
       },
     };
   }
 
   /** Listens to every stream of the mesh. */
   watch(mesh: SimulatedMesh): void {
+    this.#secrets.watch(mesh);
     for (const { disk } of mesh.regions.values()) {
       disk.feed.stream.onAppend(({ seq, subject, data, storedAtMs }) => {
         const parsed = parseFeedSubject(subject);
@@ -98,7 +105,8 @@ export class Recorder {
       }
     }
     const { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads } = this;
-    return { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads, stored };
+    const { sightings } = this.#secrets;
+    return { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads, stored, sightings };
   }
 
   #restBatch(

@@ -1,4 +1,5 @@
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
+import { VISIBILITIES, type Visibility } from '@featuremesh/domain/policy';
 import { feedImportSubject, outSubject } from '@featuremesh/domain/subjects';
 import { type SeededRandom, seededRandom } from '@featuremesh/runtime/random';
 import { CHECKERS } from '../checkers/all-checkers.ts';
@@ -6,7 +7,12 @@ import type { Evidence, Expectation, ExpectedGroup, Violation } from '../checker
 import { drawRates } from '../simulation/faults.ts';
 import { Scheduler } from '../simulation/scheduler.ts';
 import { SimulatedMesh } from '../simulation/simulated-mesh.ts';
-import { type SimulatedCatalogue, simulatedCatalogue, simulatedRegions } from './catalogue.ts';
+import {
+  type CatalogueVariants,
+  type SimulatedCatalogue,
+  simulatedCatalogue,
+  simulatedRegions,
+} from './catalogue.ts';
 import { hooksOf, type PlantedDefect } from './planted.ts';
 import { awaitQuiet } from './quiet-end.ts';
 import { readAtRandom } from './readers.ts';
@@ -47,10 +53,15 @@ export interface RunResult {
 export async function runSimulation(options: RunOptions): Promise<RunResult> {
   const random = seededRandom(options.seed);
   const scheduler = new Scheduler(START_MS);
-  const recorder = new Recorder(scheduler);
+  const regions = simulatedRegions(options.regions ?? (random.stream('size').float() < 0.8 ? 3 : 2));
+  const variants = drawVariants(random.stream('veils'), regions.length);
+  const catalogue = simulatedCatalogue(regions, variants);
+  const recorder = new Recorder(
+    scheduler,
+    catalogue.secrets.map(({ word }) => word),
+  );
   const note = (line: string): void =>
     options.trace?.(`${((scheduler.nowMs() - START_MS) / 1_000).toFixed(3)} ${line}`);
-  const regions = simulatedRegions(options.regions ?? (random.stream('size').float() < 0.8 ? 3 : 2));
   const mesh = new SimulatedMesh({
     scheduler,
     random: random.stream('mesh'),
@@ -61,7 +72,16 @@ export async function runSimulation(options: RunOptions): Promise<RunResult> {
     observers: recorder.observers(options.trace === undefined ? undefined : note),
   });
   recorder.watch(mesh);
-  const stage = new Stage({ mesh, scheduler, recorder, regions, random, note });
+  const stage = new Stage({
+    mesh,
+    scheduler,
+    recorder,
+    regions,
+    random,
+    note,
+    catalogue,
+    tightens: variants.tightens,
+  });
   const problem = await stage.play();
   const evidence = recorder.evidence(mesh);
   mesh.stop();
@@ -78,6 +98,15 @@ function summarise(evidence: Evidence, ranMs: number): string {
   return `${rows}, ${outs.length} batches with ${snapshots} of snapshots, ${Math.round(ranMs / 1_000)} s`;
 }
 
+function drawVariants(random: SeededRandom, regions: number): CatalogueVariants {
+  const veil = (): Visibility => VISIBILITIES[random.int(VISIBILITIES.length)] ?? 'hidden';
+  return {
+    veils: [veil(), ...Array.from({ length: random.int(5) }, veil)],
+    tightens: regions > 2 && random.float() < 0.4,
+    hides: random.float() < 0.5,
+  };
+}
+
 interface StageParts {
   readonly mesh: SimulatedMesh;
   readonly scheduler: Scheduler;
@@ -85,6 +114,8 @@ interface StageParts {
   readonly regions: readonly RegionInfo[];
   readonly random: SeededRandom;
   readonly note: (line: string) => void;
+  readonly catalogue: SimulatedCatalogue;
+  readonly tightens: boolean;
 }
 
 /** The plot of one run and its variants: a group that is defined while it goes on, a policy that tightens while it goes on. */
@@ -98,19 +129,19 @@ class Stage {
 
   constructor(parts: StageParts) {
     this.#parts = parts;
-    this.#catalogue = simulatedCatalogue(parts.regions);
-    const draw = parts.random.stream('variants');
-    this.#hasLate = draw.float() < 0.4;
-    this.#tightens = parts.regions.length > 2 && draw.float() < 0.4;
+    this.#catalogue = parts.catalogue;
+    this.#tightens = parts.tightens;
+    this.#hasLate = parts.random.stream('variants').float() < 0.4;
   }
 
   /** What the run amounts to, by hand. */
   expectation(): Expectation {
-    const { groups, late, shrinking } = this.#catalogue;
+    const { groups, late, shrinking, secrets } = this.#catalogue;
     const known = this.#hasLate ? [...groups, late.group] : groups;
     return {
       regions: this.#parts.regions.map(({ id }) => id),
       groups: known.map(group => (group.name === shrinking.name ? this.#shrunk(group) : group)),
+      secrets,
     };
   }
 
@@ -165,9 +196,8 @@ class Stage {
     const { mesh, regions } = this.#parts;
     const { home, entries } = this.#catalogue;
     await mesh.tell(home, entries);
-    const told = [...mesh.region(home).disk.registry.image.entries.values()];
     for (const { id } of regions) {
-      if (id !== home) await mesh.tell(id, told);
+      if (id !== home) await mesh.tell(id, await mesh.publication(home, id));
       for (let slot = 0; slot < mesh.region(id).services.length; slot++) mesh.startService(id, slot);
       mesh.startSync(id);
     }
@@ -175,8 +205,15 @@ class Stage {
 
   #planVariants(): void {
     const { scheduler, mesh, random, note } = this.#parts;
-    const { home, late, tightening } = this.#catalogue;
+    const { home, late, tightening, unveilings } = this.#catalogue;
     const draw = random.stream('variant times');
+    const times = unveilings.map(() => draw.int(STORM_MS)).sort((a, b) => a - b);
+    unveilings.forEach((entries, at) => {
+      scheduler.after(times[at] ?? 0, () => {
+        note('the policy of the veiled group changes what outsiders may know');
+        void mesh.tell(home, entries);
+      });
+    });
     if (this.#hasLate) {
       scheduler.after(draw.int(STORM_MS / 2), () => {
         note('the late group is defined at home');

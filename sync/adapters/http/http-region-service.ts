@@ -49,8 +49,8 @@ export class HttpRegionService implements RegionService {
     return meshStateSchema.parse(answer);
   }
 
-  async ownEntries(after: number): Promise<readonly CatalogueEntry[]> {
-    const answer = await this.#json({ method: 'GET', path: 'own-entries', query: { after } });
+  async ownEntries(peer: string, after: number): Promise<readonly CatalogueEntry[]> {
+    const answer = await this.#json({ method: 'GET', path: 'own-entries', query: { peer, after } });
     return ownEntriesSchema.parse(answer).entries;
   }
 

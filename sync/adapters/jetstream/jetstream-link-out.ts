@@ -150,6 +150,10 @@ export class JetStreamLinkOut implements LinkOut {
     });
   }
 
+  async dropCatalogue(): Promise<void> {
+    await this.#manager.streams.purge(CTL_STREAM, { filter: ctlSubject('catalogue') });
+  }
+
   async controlPending(): Promise<number> {
     const info = await this.#manager.consumers.info(CTL_STREAM, LINK_DURABLE);
     return info.num_pending + info.num_ack_pending;

@@ -111,11 +111,16 @@ export class LmdbRegistry implements CopiedRegistry {
       assertRevision(head.revision, change.expectedRevision);
       const before = this.#loadImage(head);
       const changed = changeImage(before, change.entries, this.#roster.self.id);
-      const { image, written } = changed;
+      const { image, written, removed } = changed;
       if (written.length === 0) return;
+      for (const key of removed) this.#entries.removeSync(key);
       for (const { key, entry } of written) this.#entries.putSync(key, entry);
       const previous = head.audits === 0 ? undefined : this.#audit.get(head.audits);
-      const record = auditRecordOf(change, changed, { previous, atMs: this.#clock.nowMs() });
+      const record = auditRecordOf(change, changed, {
+        previous,
+        atMs: this.#clock.nowMs(),
+        self: this.#roster.self.id,
+      });
       this.#audit.putSync(head.audits + 1, record);
       this.#putHead({
         ...head,
