@@ -8,6 +8,7 @@ import { type Comparison, comparison, comparisonTable } from './bench/comparison
 import { decode } from './bench/decode.ts';
 import type { BenchContext, Figure } from './bench/figure.ts';
 import { memory } from './bench/memory.ts';
+import { onlineStore } from './bench/online-store.ts';
 import { appendResult, lastResults, resultOf } from './bench/results.ts';
 import { singleWrite } from './bench/single-write.ts';
 import { slateRead } from './bench/slate-read.ts';
@@ -15,7 +16,16 @@ import { startTime } from './bench/start-time.ts';
 import { syncLag } from './bench/sync-lag.ts';
 import { readMesh } from './mesh/mesh-regions.ts';
 
-const FIGURES: readonly Figure[] = [decode, bulkWrite, singleWrite, slateRead, syncLag, memory, startTime];
+const FIGURES: readonly Figure[] = [
+  decode,
+  bulkWrite,
+  singleWrite,
+  slateRead,
+  onlineStore,
+  syncLag,
+  memory,
+  startTime,
+];
 const DEFAULT_SECONDS = 10;
 /** Beside its measurements a figure loads data and starts servers. */
 const PREPARATION_S = 120;

@@ -42,6 +42,7 @@ export function serverArguments(
     '-XX:+UseSerialGC',
     '-XX:ActiveProcessorCount=2',
     '-XX:+ExitOnOutOfMemoryError',
+    ...(plan.quickStart ? ['-XX:TieredStopAtLevel=1'] : []),
     ...ACCESS,
     `-Djava.io.tmpdir=${join(node.folder, 'tmp')}`,
     '-Djdk.attach.allowAttachSelf=true',

@@ -43,6 +43,7 @@ async function runCluster(): Promise<void> {
       tls: values.tls,
       commitLogSync: 'periodic',
       flushSchema: true,
+      quickStart: false,
     },
     say,
   );

@@ -16,6 +16,7 @@ const PLAN: LocalClusterPlan = {
   tls: false,
   commitLogSync: 'periodic',
   flushSchema: true,
+  quickStart: true,
 };
 
 test('nodes have an address, a management port and a folder of their own', () => {

@@ -4,16 +4,26 @@ import { join } from 'node:path';
 import { endLeftovers } from '@featuremesh/cli/region/pid-file';
 import { MESH_FILE } from '@featuremesh/cli/target/mesh-file';
 import type { Timer } from '@featuremesh/runtime/timer';
+import { clusterRunFolder, lastStorePlans, objectsRunFolder, STORES_FOLDER } from './store-plan.ts';
 import { WAN_FOLDER } from './wan-process.ts';
 
 /** What the launcher writes into its data folder; nothing else there is ever removed. */
-const OWN_ENTRIES = ['regions', 'officers', 'demo', 'invitations', WAN_FOLDER, MESH_FILE];
+const OWN_ENTRIES = ['regions', 'officers', 'demo', 'invitations', STORES_FOLDER, WAN_FOLDER, MESH_FILE];
 
-/** Ends processes that a killed start left behind: those of every region, and the proxy between them. Returns how many. */
+/** Ends processes that a killed start left behind: those of every region, their stores, and the proxy between them. Returns how many. */
 export async function endMeshLeftovers(dataDir: string, timer: Timer): Promise<number> {
   const regions = join(dataDir, 'regions');
   const ids = existsSync(regions) ? readdirSync(regions) : [];
-  const runFolders = [join(dataDir, WAN_FOLDER, 'run'), ...ids.map(id => join(regions, id, 'data', 'run'))];
+  const stores = (lastStorePlans(dataDir) ?? []).flatMap(plan => [
+    clusterRunFolder(plan.cassandra),
+    objectsRunFolder(plan.objects),
+  ]);
+  const runFolders = [
+    join(dataDir, WAN_FOLDER, 'run'),
+    join(dataDir, STORES_FOLDER, 'run'),
+    ...ids.map(id => join(regions, id, 'data', 'run')),
+    ...stores,
+  ];
   const ended = await Promise.all(runFolders.map(folder => endLeftovers(folder, ms => timer.sleep(ms))));
   return ended.flat().length;
 }

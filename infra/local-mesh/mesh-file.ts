@@ -3,16 +3,23 @@ import { join } from 'node:path';
 import { MESH_FILE, type MeshFile } from '@featuremesh/cli/target/mesh-file';
 import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import type { PreparedRegion } from './prepare-regions.ts';
+import type { MeshProfile } from './profile.ts';
 
 /** The body of mesh.json for these regions; `pids` come from their supervisors. */
 export function meshFileOf(
   regions: readonly (Pick<PreparedRegion, 'config'> & { readonly pids: Readonly<Record<string, number>> })[],
   startedAt: string,
-  wan: { readonly controlUrl: string; readonly pid: number | undefined } | undefined,
+  {
+    profile,
+    wan,
+  }: {
+    readonly profile: MeshProfile;
+    readonly wan: { readonly controlUrl: string; readonly pid: number | undefined } | undefined;
+  },
 ): MeshFile {
   return {
     version: 1,
-    profile: 'embedded',
+    profile,
     startedAt,
     ...(wan === undefined
       ? {}

@@ -9,6 +9,7 @@ test('defaults are those of the contract', () => {
     demo: true,
     demoRows: 500_000,
     wan: 'demo',
+    profile: undefined,
     fresh: false,
     help: false,
   });
@@ -22,6 +23,7 @@ test('every option has its environment variable, and an argument wins', () => {
     FEATUREMESH_NO_DEMO: '1',
     FEATUREMESH_DEMO_ROWS: '30000',
     FEATUREMESH_WAN: 'demo',
+    FEATUREMESH_PROFILE: 'full',
     FEATUREMESH_FRESH: 'true',
   };
   expect(parseMeshOptions([], env, '/x')).toMatchObject({
@@ -31,6 +33,7 @@ test('every option has its environment variable, and an argument wins', () => {
     demo: false,
     demoRows: 30_000,
     wan: 'demo',
+    profile: 'full',
     fresh: true,
   });
   expect(parseMeshOptions(['--regions', '2', '--data-dir', '/with space/d'], env, '/x')).toMatchObject({
@@ -39,10 +42,9 @@ test('every option has its environment variable, and an argument wins', () => {
   });
 });
 
-test('parts that come later are refused by name, and mistakes name the option', () => {
-  expect(() => parseMeshOptions(['--profile', 'full'], {}, '/')).toThrow(/NOT_YET_SUPPORTED: --profile full/);
+test('mistakes name the option', () => {
   expect(() => parseMeshOptions(['--wan', 'slow'], {}, '/')).toThrow(/INVALID_REQUEST: --wan/);
-  expect(() => parseMeshOptions(['--profile', 'tiny'], {}, '/')).toThrow(/INVALID_REQUEST/);
+  expect(() => parseMeshOptions(['--profile', 'tiny'], {}, '/')).toThrow(/INVALID_REQUEST: --profile/);
   expect(() => parseMeshOptions(['--regions', '0'], {}, '/')).toThrow(/--regions/);
   expect(() => parseMeshOptions(['--port-base', '65530'], {}, '/')).toThrow(/--port-base/);
   expect(() => parseMeshOptions(['--demo-row', '7'], {}, '/')).toThrow(/demo-row/);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { MeshProfile } from './profile.ts';
 import { DEMO_REGION_COUNT } from './region-names.ts';
 import { MESH_PORT_SPAN } from './wan-plan.ts';
 
@@ -14,6 +15,8 @@ export interface MeshOptions {
   readonly demoRows: number;
   /** Whether delays lie between the regions, as between real ones. */
   readonly wan: 'demo' | 'off';
+  /** What the regions keep rows in; undefined where none was given: a mesh that exists keeps its stores, a new one is embedded. */
+  readonly profile: MeshProfile | undefined;
   readonly fresh: boolean;
   readonly help: boolean;
 }
@@ -37,7 +40,9 @@ export const MESH_HELP = `npm start: a mesh of regions on this machine, with dem
   --no-demo           no demo data                                  FEATUREMESH_NO_DEMO=1
   --demo-rows N       flights to load (${DEFAULT_DEMO_ROWS})                        FEATUREMESH_DEMO_ROWS
   --fresh             remove what an earlier start left             FEATUREMESH_FRESH=1
-  --profile embedded  full (Cassandra, S3) comes later              FEATUREMESH_PROFILE
+  --profile P         embedded: LMDB (default); full: a Cassandra
+                      cluster and an S3 server per region, with
+                      Java 17 and about 2.5 GB a region             FEATUREMESH_PROFILE
   --wan demo|off      demo: round trips of 65, 75 and 140 ms between the
                       regions, for links and gateways; off: none    FEATUREMESH_WAN
                       (demo with demo data, else off)
@@ -52,7 +57,6 @@ export function parseMeshOptions(args: readonly string[], env: NodeJS.ProcessEnv
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
   const flag = (name: string): boolean => given[name] === true || /^(1|true|yes)$/i.test(text(name) ?? '');
-  later(text('profile') ?? 'embedded', { now: 'embedded', later: 'full', option: '--profile' });
   const regions = number(text('regions'), '--regions', 1, MAX_LOCAL_REGIONS) ?? 3;
   const demo = !flag('no-demo');
   return {
@@ -62,6 +66,7 @@ export function parseMeshOptions(args: readonly string[], env: NodeJS.ProcessEnv
     demo,
     demoRows: number(text('demo-rows'), '--demo-rows', MIN_DEMO_ROWS, MAX_DEMO_ROWS) ?? DEFAULT_DEMO_ROWS,
     wan: wanMode(text('wan') ?? (demo && regions >= DEMO_REGION_COUNT ? 'demo' : 'off')),
+    profile: profile(text('profile')),
     fresh: flag('fresh'),
     help: given['help'] === true,
   };
@@ -107,12 +112,7 @@ function wanMode(value: string): MeshOptions['wan'] {
   throw new ProblemError(problem('INVALID_REQUEST', '--wan is demo or off'));
 }
 
-function later(value: string, names: { now: string; later: string; option: string }): void {
-  if (value === names.now) return;
-  if (value === names.later) {
-    throw new ProblemError(
-      problem('NOT_YET_SUPPORTED', `${names.option} ${names.later} comes with a later part; leave it out`),
-    );
-  }
-  throw new ProblemError(problem('INVALID_REQUEST', `${names.option} is ${names.now} or ${names.later}`));
+function profile(value: string | undefined): MeshProfile | undefined {
+  if (value === undefined || value === 'embedded' || value === 'full') return value;
+  throw new ProblemError(problem('INVALID_REQUEST', '--profile is embedded or full'));
 }

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addRegion, inviteRegion, type JoinTools } from '@featuremesh/cli/region/join-regions';
-import { addPeer, movePorts } from '@featuremesh/cli/region/region-document';
+import { addPeer, movePorts, withStore } from '@featuremesh/cli/region/region-document';
 import { PORTS_PER_REGION, type RegionPlan, scaffoldRegion } from '@featuremesh/cli/region/region-scaffold';
-import type { RegionConfig } from '@featuremesh/contracts/region-config';
+import type { RegionConfig, RegionConfigInput } from '@featuremesh/contracts/region-config';
 import type { Officer } from '@featuremesh/domain/policy';
 import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
@@ -29,6 +29,8 @@ export interface PrepareInput {
   readonly officers: readonly Officer[];
   /** With `demo` peers are reached through the proxy between the regions. */
   readonly wan: 'demo' | 'off';
+  /** What region.yaml says of a region's online store, given its first region's port; undefined leaves what is there. */
+  readonly storeOf?: (region: string, portBase: number) => RegionConfigInput['store'];
   readonly tools: JoinTools;
 }
 
@@ -51,7 +53,22 @@ export async function prepareRegions(input: PrepareInput): Promise<readonly Prep
   await rm(invitations, { recursive: true, force: true });
   const joined = prepared.map(reloaded);
   await routePeers(joined, input.wan);
+  await writeStores(joined, input.storeOf);
   return joined.map(reloaded);
+}
+
+async function writeStores(
+  regions: readonly PreparedRegion[],
+  storeOf: PrepareInput['storeOf'],
+): Promise<void> {
+  const portBase = regions[0]?.config.listen.http.port;
+  for (const { id, configPath } of regions) {
+    const store = portBase === undefined ? undefined : storeOf?.(id, portBase);
+    if (store === undefined) continue;
+    const before = readFileSync(configPath, 'utf8');
+    const after = withStore(before, store);
+    if (after !== before) await writeFileAtomic(configPath, after);
+  }
 }
 
 async function prepareRegion(

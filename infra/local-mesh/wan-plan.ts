@@ -8,8 +8,8 @@ const WAN_PORT_OFFSET = 100;
 const PORTS_PER_PAIR = 4;
 const SERVICES: readonly WanService[] = ['link', 'http'];
 
-/** Ports from the first region's base that a mesh of ten regions may use, the proxy's included. */
-export const MESH_PORT_SPAN = 300;
+/** Ports from the first region's base that a mesh of ten regions may use, those of the proxy and of the stores included. */
+export const MESH_PORT_SPAN = 400;
 
 /**
  * What lies between these regions with `--wan demo`: one path per directed pair and service, each with half the pair's round

@@ -1,5 +1,5 @@
 import autocannon from 'autocannon';
-import { sendAtRate } from './open-loop.ts';
+import { type OpenLoopResult, sendAtRate } from './open-loop.ts';
 
 /** A request of a measurement. */
 export interface LoadRequest {
@@ -59,7 +59,11 @@ async function openLoop(
   requests: readonly LoadRequest[],
   options: { readonly requestsPerS: number; readonly seconds: number },
 ): Promise<Record<string, number>> {
-  const { latenciesMs, failed, seconds } = await sendAtRate(baseUrl, requests, options);
+  return openLoopValues(await sendAtRate(baseUrl, requests, options));
+}
+
+/** Rate and percentiles of what was sent at a constant rate. */
+export function openLoopValues({ latenciesMs, failed, seconds }: OpenLoopResult): Record<string, number> {
   const sorted = latenciesMs.toSorted((a, b) => a - b);
   return {
     requestsPerS: rounded(sorted.length / seconds),

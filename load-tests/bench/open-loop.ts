@@ -30,20 +30,31 @@ export async function sendAtRate(
     headersTimeout: TIMEOUT_MS,
     bodyTimeout: TIMEOUT_MS,
   });
+  const result = await workAtRate(async index => {
+    const request = requests[index % requests.length];
+    if (request === undefined) return false;
+    const { path, body, contentType } = request;
+    const headers = { 'content-type': contentType };
+    const response = await pool.request({ method: 'POST', path, body, headers });
+    await response.body.dump();
+    return response.statusCode < 300;
+  }, options);
+  await pool.close();
+  return result;
+}
+
+/** Begins pieces of work at a constant rate; one that rejects or resolves with false has failed. */
+export async function workAtRate(
+  work: (index: number) => Promise<boolean>,
+  options: { readonly requestsPerS: number; readonly seconds: number; readonly signal?: AbortSignal },
+): Promise<OpenLoopResult> {
   const total = Math.round(options.requestsPerS * options.seconds);
   const running = new Set<Promise<void>>();
   const latenciesMs: number[] = [];
   let failed = 0;
-  const send = async ({ path, body, contentType }: LoadRequest, dueMs: number): Promise<void> => {
-    try {
-      const headers = { 'content-type': contentType };
-      const response = await pool.request({ method: 'POST', path, body, headers });
-      await response.body.dump();
-      if (response.statusCode < 300) latenciesMs.push(performance.now() - dueMs);
-      else failed += 1;
-    } catch {
-      failed += 1;
-    }
+  const begin = async (index: number, dueMs: number): Promise<void> => {
+    if (await work(index).catch(() => false)) latenciesMs.push(performance.now() - dueMs);
+    else failed += 1;
   };
   const startMs = performance.now();
   for (let sent = 0; sent < total && options.signal?.aborted !== true; ) {
@@ -52,20 +63,17 @@ export async function sendAtRate(
       Math.floor(((performance.now() - startMs) / 1_000) * options.requestsPerS) + 1,
     );
     for (; sent < due; sent++) {
-      const request = requests[sent % requests.length];
-      if (request === undefined || running.size >= MAX_IN_FLIGHT) {
+      if (running.size >= MAX_IN_FLIGHT) {
         failed += 1;
         continue;
       }
-      const work = send(request, startMs + (sent * 1_000) / options.requestsPerS).finally(() =>
-        running.delete(work),
+      const piece = begin(sent, startMs + (sent * 1_000) / options.requestsPerS).finally(() =>
+        running.delete(piece),
       );
-      running.add(work);
+      running.add(piece);
     }
     await systemTimer.sleep(TICK_MS);
   }
   await Promise.all(running);
-  const seconds = (performance.now() - startMs) / 1_000;
-  await pool.close();
-  return { latenciesMs, failed, seconds };
+  return { latenciesMs, failed, seconds: (performance.now() - startMs) / 1_000 };
 }

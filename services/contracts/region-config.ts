@@ -185,6 +185,9 @@ const regionConfigSchema = z.strictObject({
 /** A region's configuration, parsed. */
 export type RegionConfig = z.infer<typeof regionConfigSchema>;
 
+/** A region's configuration as it is written in region.yaml: members with a default may be left out. */
+export type RegionConfigInput = z.input<typeof regionConfigSchema>;
+
 /** A peer as region.yaml names it. */
 export type PeerConfig = RegionConfig['peers'][number];
 

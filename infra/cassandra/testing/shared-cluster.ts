@@ -72,6 +72,7 @@ async function planOf(folder: string, runner: number): Promise<LocalClusterPlan>
     tls: true,
     commitLogSync: 'periodic',
     flushSchema: false,
+    quickStart: true,
   };
 }
 

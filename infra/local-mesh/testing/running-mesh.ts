@@ -35,7 +35,7 @@ export async function refusedStart(args: readonly string[]): Promise<FailedStart
   return { code, said: heard.text };
 }
 
-/** A mesh of three regions without demo data, started by the real launcher; spoken to by the real CLI and over HTTP. */
+/** A mesh without demo data, of three regions unless told otherwise, started by the real launcher; spoken to by the real CLI and over HTTP. */
 export class RunningMesh {
   readonly dataDir: string;
   readonly file: MeshFile;
@@ -50,9 +50,9 @@ export class RunningMesh {
   }
 
   /** Starts it in `<cwd>/.featuremesh`, where `fmesh` looks by itself; resolves when it says that it is ready, rejects with all that it said where it ends before. */
-  static async start(cwd: string, portBase: number): Promise<RunningMesh> {
+  static async start(cwd: string, portBase: number, options: readonly string[] = []): Promise<RunningMesh> {
     const dataDir = join(cwd, '.featuremesh');
-    const child = launch(['--no-demo', '--data-dir', dataDir, '--port-base', String(portBase)]);
+    const child = launch(['--no-demo', '--data-dir', dataDir, '--port-base', String(portBase), ...options]);
     const heard = listen(child);
     const ready = new Promise<void>((resolve, reject) => {
       heard.onText = () => heard.text.includes('Ctrl-C stops the mesh') && resolve();
@@ -91,11 +91,11 @@ export class RunningMesh {
     return { status: answer.status, type, body: (await answer.json()) as MeshAnswer['body'] };
   }
 
-  /** Ends it as Ctrl-C does. */
-  async stop(): Promise<void> {
+  /** Ends it as Ctrl-C does, or otherwise. */
+  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGINT');
+    this.#child.kill(signal);
     await ended;
   }
 }

@@ -28,7 +28,16 @@ async function serve(run: CommandRun): Promise<ExitCode> {
   const stop = new AbortController();
   const ends = (): void => stop.abort();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ends);
-  if (process.connected === true) process.on('disconnect', ends);
+  // Who started this may have been killed, and read what it says: writing on would end it before its parts are stopped.
+  let heard = true;
+  if (process.connected === true)
+    process.on('disconnect', () => {
+      heard = false;
+      ends();
+    });
+  const say = (text: string): void => {
+    if (heard) run.output.note(text);
+  };
   const tellParent = (message: object): void => {
     if (process.connected === true) process.send?.(message, undefined, undefined, () => undefined);
   };
@@ -39,9 +48,9 @@ async function serve(run: CommandRun): Promise<ExitCode> {
     clock,
     timer,
     writeBrokerConfig: async config => (await writeNatsConfig(config)).configPath,
-    locateBroker: () => locateNatsServer(text => run.output.note(text)),
+    locateBroker: () => locateNatsServer(say),
     tell: text => {
-      run.output.note(`${id}: ${text}`);
+      say(`${id}: ${text}`);
       tellParent({ kind: 'note', text });
     },
     onPids: pids => tellParent({ kind: 'pids', pids }),
@@ -57,11 +66,11 @@ async function serve(run: CommandRun): Promise<ExitCode> {
     if (stop.signal.aborted) return EXIT.done;
     throw error;
   }
-  run.output.note(`${id}: ready; region ${config.publicUrl}, gateway ${config.publicGatewayUrl}`);
+  say(`${id}: ready; region ${config.publicUrl}, gateway ${config.publicGatewayUrl}`);
   tellParent({ kind: 'ready', pids: supervisor.pids });
   while (!stop.signal.aborted) await timer.sleep(60_000, stop.signal);
-  run.output.note(`${id}: stopping`);
+  say(`${id}: stopping`);
   await supervisor.stop();
-  run.output.note(`${id}: stopped`);
+  say(`${id}: stopped`);
   return EXIT.done;
 }

@@ -4,7 +4,7 @@ import { generateSigningKey } from '@featuremesh/runtime/signing';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createLinkKey } from './link-key.ts';
-import { movePorts, withPeer } from './region-document.ts';
+import { movePorts, withPeer, withStore } from './region-document.ts';
 import { regionYaml } from './region-scaffold.ts';
 
 const officers = [
@@ -78,4 +78,19 @@ test('ports move together with the addresses that others are told', () => {
     },
   });
   expect(movePorts(moved, 8_100)).toBe(moved);
+});
+
+test('another store replaces the one that stands there; what is no store is refused', () => {
+  const store = {
+    type: 'cassandra' as const,
+    contactPoints: ['127.0.1.1:9042'],
+    localDataCentre: 'dc1',
+    fallbackDataCentres: ['dc2'],
+    keyspace: 'featuremesh',
+  };
+  const after = withStore(text, store);
+  expect(parseRegionConfig(parse(after))).toMatchObject({ ok: true, value: { store } });
+  expect(after).toContain('# Written by `fmesh region add`.');
+  expect(withStore(after, store)).toBe(after);
+  expect(() => withStore(text, { ...store, contactPoints: [] })).toThrow(/INVALID_CONFIG/);
 });

@@ -1,23 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { type PeerConfig, parseRegionConfig } from '@featuremesh/contracts/region-config';
+import {
+  type PeerConfig,
+  parseRegionConfig,
+  type RegionConfigInput,
+} from '@featuremesh/contracts/region-config';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { writeFileAtomic } from '@featuremesh/runtime/atomic-file';
-import { isSeq, parseDocument, YAMLMap } from 'yaml';
+import { type Document, isSeq, parseDocument, YAMLMap } from 'yaml';
 
 /**
  * Adds a peer to the text of region.yaml, or renews the entry of the same id, leaving everything else as it stands, comments
  * too. INVALID_CONFIG where the text is not valid before or after.
  */
 export function withPeer(text: string, peer: PeerConfig): string {
-  const document = parseDocument(text);
-  if (document.errors.length > 0) {
-    throw new ProblemError(
-      problem(
-        'INVALID_CONFIG',
-        `region.yaml cannot be parsed: ${document.errors[0]?.message.split('\n')[0] ?? ''}`,
-      ),
-    );
-  }
+  const document = parsed(text);
   if (!isSeq(document.get('peers'))) document.set('peers', document.createNode([]));
   const peers = document.get('peers');
   if (!isSeq(peers)) throw new ProblemError(problem('INVALID_CONFIG', 'region.yaml: `peers` must be a list'));
@@ -26,8 +22,28 @@ export function withPeer(text: string, peer: PeerConfig): string {
   if (at === -1) peers.items.push(entry);
   else peers.items[at] = entry;
   peers.flow = false;
-  const parsed = parseRegionConfig(document.toJS());
-  if (!parsed.ok) throw new ProblemError(parsed.problem);
+  return validText(document);
+}
+
+/** Text of region.yaml with another online store, everything else as it stands; INVALID_CONFIG where that makes no valid file. */
+export function withStore(text: string, store: NonNullable<RegionConfigInput['store']>): string {
+  const document = parsed(text);
+  document.set('store', document.createNode(store));
+  return validText(document);
+}
+
+function parsed(text: string): Document.Parsed {
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error === undefined) return document;
+  throw new ProblemError(
+    problem('INVALID_CONFIG', `region.yaml cannot be parsed: ${error.message.split('\n')[0] ?? ''}`),
+  );
+}
+
+function validText(document: Document.Parsed): string {
+  const result = parseRegionConfig(document.toJS());
+  if (!result.ok) throw new ProblemError(result.problem);
   return document.toString({ lineWidth: 0 });
 }
 

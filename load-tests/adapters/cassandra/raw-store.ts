@@ -1,0 +1,126 @@
+import type { CassandraStoreConfig } from '@featuremesh/contracts/region-config';
+import { Client, types } from 'cassandra-driver';
+
+/** A key of one group's table. */
+export interface RawKey {
+  readonly table: string;
+  readonly key: Buffer;
+}
+
+/** Ways of reading the keys of a slate with the plain driver. */
+export const READ_PLANS = ['singles', 'in', 'in-by-replica'] as const;
+/** One of those. */
+export type ReadPlan = (typeof READ_PLANS)[number];
+
+const SCRATCH = 'bench_rows';
+/** Inserts in flight: more do not make the driver faster. */
+const WRITERS = 256;
+
+/** The bare driver on a region's cluster: the bound of what an online store on it can do. */
+export class RawStore {
+  readonly #client: Client;
+  readonly #keyspace: string;
+  readonly #localDataCentre: string;
+
+  private constructor(client: Client, config: CassandraStoreConfig) {
+    this.#client = client;
+    this.#keyspace = config.keyspace;
+    this.#localDataCentre = config.localDataCentre;
+  }
+
+  /** Connects as region.yaml says, without credentials and TLS. */
+  static async connect(config: CassandraStoreConfig): Promise<RawStore> {
+    const [first = ''] = config.contactPoints;
+    const client = new Client({
+      contactPoints: [...config.contactPoints],
+      localDataCenter: config.localDataCentre,
+      keyspace: config.keyspace,
+      protocolOptions: { port: Number(first.split(':')[1] ?? 9_042) },
+      queryOptions: { prepare: true, consistency: types.consistencies.localOne },
+      encoding: { copyBuffer: false },
+    });
+    await client.connect();
+    return new RawStore(client, config);
+  }
+
+  /** Name of the table of a group's version: the newest generation. Throws where there is none. */
+  async tableOf(groupId: string, version: number): Promise<string> {
+    const { rows } = await this.#client.execute(
+      'SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?',
+      [this.#keyspace],
+    );
+    const prefix = `g_${groupId}_v${version}_p`;
+    const names = rows.map(row => String(row['table_name'])).filter(name => name.startsWith(prefix));
+    const newest = names
+      .toSorted((a, b) => Number(a.slice(prefix.length)) - Number(b.slice(prefix.length)))
+      .at(-1);
+    if (newest === undefined) throw new Error('the group has no table in Cassandra');
+    return newest;
+  }
+
+  /** Reads the keys; resolves with the number of rows found. */
+  async read(keys: readonly RawKey[], plan: ReadPlan): Promise<number> {
+    if (plan === 'singles') {
+      const answers = await Promise.all(
+        keys.map(({ table, key }) => this.#client.execute(`SELECT v FROM ${table} WHERE k = ?`, [key])),
+      );
+      return answers.reduce((sum, { rowLength }) => sum + rowLength, 0);
+    }
+    const parts = new Map<string, RawKey[]>();
+    for (const each of keys) {
+      const replica = plan === 'in' ? '' : this.#replicaOf(each.key);
+      const part = parts.get(`${each.table} ${replica}`);
+      if (part === undefined) parts.set(`${each.table} ${replica}`, [each]);
+      else part.push(each);
+    }
+    const answers = await Promise.all(
+      [...parts.values()].map(part =>
+        this.#client.execute(`SELECT k, v FROM ${part[0]?.table} WHERE k IN ?`, [part.map(({ key }) => key)]),
+      ),
+    );
+    return answers.reduce((sum, { rowLength }) => sum + rowLength, 0);
+  }
+
+  /** Rows a second that the driver writes: the very blobs of a table, into one made for it, until `seconds` are over. */
+  async writesPerS(table: string, rows: number, seconds: number): Promise<number> {
+    const found = await this.#client.execute(`SELECT k, v FROM ${table} LIMIT ${rows}`, [], {
+      fetchSize: rows,
+    });
+    const blobs = found.rows.map(row => [Buffer.from(row['k'] as Buffer), Buffer.from(row['v'] as Buffer)]);
+    if (blobs.length === 0) throw new Error('the table has no rows to write again');
+    await this.#client.execute(`CREATE TABLE IF NOT EXISTS ${SCRATCH} (k blob PRIMARY KEY, v blob)`, [], {
+      prepare: false,
+    });
+    const insert = `INSERT INTO ${SCRATCH} (k, v) VALUES (?, ?) USING TIMESTAMP ?`;
+    const options = { consistency: types.consistencies.localQuorum };
+    const startedMs = performance.now();
+    const endMs = startedMs + 1_000 * seconds;
+    let written = 0;
+    const writer = async (): Promise<void> => {
+      while (performance.now() < endMs) {
+        const at = written++;
+        const [key, value] = blobs[at % blobs.length] ?? [];
+        await this.#client.execute(insert, [key, value, types.Long.fromNumber(at + 1)], options);
+      }
+    };
+    await Promise.all(Array.from({ length: WRITERS }, writer));
+    const perS = (written / (performance.now() - startedMs)) * 1_000;
+    await this.#client.execute(`DROP TABLE ${SCRATCH}`, [], { prepare: false });
+    return perS;
+  }
+
+  /** Nodes of the local data centre: with one, grouping by replica is one statement. */
+  get localNodes(): number {
+    return this.#client.hosts.values().filter(({ datacenter }) => datacenter === this.#localDataCentre)
+      .length;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.shutdown();
+  }
+
+  #replicaOf(key: Buffer): string {
+    const hosts = this.#client.getReplicas(this.#keyspace, key) ?? [];
+    return hosts.find(({ datacenter }) => datacenter === this.#localDataCentre)?.address ?? '';
+  }
+}

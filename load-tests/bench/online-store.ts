@@ -1,0 +1,219 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KeyEncoder } from '@featuremesh/domain/entity-key';
+import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
+import { Pool, request } from 'undici';
+import { z } from 'zod';
+import { RawStore } from '../adapters/cassandra/raw-store.ts';
+import { startOwnMesh } from '../mesh/own-mesh.ts';
+import type { BenchContext, Figure, Measurement } from './figure.ts';
+import { type LoadRequest, loadHttp, rounded } from './http-load.ts';
+import { probe } from './measure-beside-echo.ts';
+import { ensureNewsFeed, MEASURED_GROUPS, type Slate, slates } from './news-workload.ts';
+import { bestOf, type RawSlates, rawShapes, shapedWork, slatesOfSize } from './raw-slates.ts';
+
+/** What a slate reads: 51 rows of ten floats, or those and as many rows with an embedding of 64 dimensions. */
+const CONTENTS = {
+  floats: { service: 'news_ranking', groups: ['user_engagement', 'article_stats'] },
+  embeddings: {
+    service: 'news_ranking_embeddings',
+    groups: ['user_engagement', 'user_profile', 'article_stats', 'article_content'],
+  },
+} as const;
+const SLATE_SIZES = [5, 51, 200];
+const CALLERS = [1, 4, 8];
+const CONSTANT_PER_S = 300;
+/** Rounds, region and driver in turn, of which the best of each counts: others use the machine too. */
+const ROUNDS = 3;
+/** Enough that no request waits for one at the rates asked for. */
+const POOL_CONNECTIONS = 64;
+const BATCH_ROWS = 500;
+const WRITE_BODIES = 40;
+const WRITE_CONNECTIONS = 8;
+const RAW_WRITE_ROWS = 5_000;
+/** A node stalls for its garbage and its compactions: the first seconds are no measure. */
+const WARM_UP_S = 4;
+
+const groupSchema = z.looseObject({ id: z.string(), version: z.int() });
+
+/** The region that is measured, and the driver beside it. */
+interface Measured {
+  readonly context: BenchContext;
+  readonly url: string;
+  readonly raw: RawStore;
+}
+
+/** Reads and writes of a region on Cassandra beside the bare driver on the same cluster, in the same run, everything on this machine. */
+export const onlineStore: Figure = {
+  name: 'online-store',
+  about:
+    'a region on Cassandra (two data centres of one node) beside the bare driver: slates, read plans, writes; starts its own',
+  needsMesh: false,
+  maxMeasurements: 80,
+  async *run(context) {
+    const dataDir = mkdtempSync(join(tmpdir(), 'featuremesh-online-'));
+    context.say('starting one region with --profile full');
+    const own = await startOwnMesh(dataDir, ['--profile', 'full', '--regions', '1', '--no-demo']);
+    try {
+      const inOwn = { ...context, mesh: own.mesh, dataDir };
+      await ensureNewsFeed(inOwn);
+      const [region] = own.mesh.regions;
+      const { store } = loadRegionConfig(join(dataDir, 'regions', region?.id ?? '', 'region.yaml'));
+      if (region === undefined || store.type !== 'cassandra')
+        throw new Error('the region is not on Cassandra');
+      const raw = await RawStore.connect(store);
+      try {
+        yield* measureAll({ context: inOwn, url: region.url, raw });
+      } finally {
+        await raw.close();
+      }
+    } finally {
+      await own.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  },
+};
+
+async function* measureAll(measured: Measured): AsyncGenerator<Measurement> {
+  const { context, url, raw } = measured;
+  for (const [content, { service, groups }] of Object.entries(CONTENTS)) {
+    const wanted = slates();
+    const rawSlates = await keysOf(url, raw, groups, wanted);
+    if (content === 'floats') yield* readPlans(measured, rawSlates);
+    const requests = wanted.map(keys => ({
+      path: '/v1/online/read',
+      body: JSON.stringify({ service, keys }),
+      contentType: 'application/json',
+    }));
+    const [first] = requests;
+    if (first === undefined) return;
+    const answer = await probe(url, first, text => !/NOT_FOUND|REFUSED|UNAVAILABLE/.test(text));
+    await loadHttp(url, requests, { shape: { kind: 'closed', connections: 8 }, seconds: WARM_UP_S });
+    const pool = new Pool(url, { connections: POOL_CONNECTIONS });
+    const send = async ({ path, body, contentType }: LoadRequest): Promise<boolean> => {
+      const sent = { method: 'POST', path, body, headers: { 'content-type': contentType } } as const;
+      const response = await pool.request(sent);
+      await response.body.dump();
+      return response.statusCode === 200;
+    };
+    const shapes = [
+      ...CALLERS.map(connections => ({ kind: 'closed', connections }) as const),
+      { kind: 'open', requestsPerS: CONSTANT_PER_S } as const,
+    ];
+    for (const shape of shapes) {
+      const name = shape.kind === 'closed' ? `closed-${shape.connections}` : `constant-${shape.requestsPerS}`;
+      context.say(`  slate, ${content}, ${name}`);
+      const rounds: { ours: Record<string, number>; driver: Record<string, number>; plan: string }[] = [];
+      const seconds = Math.max(1, Math.round(context.seconds / ROUNDS));
+      for (let round = 0; round < ROUNDS && !context.signal.aborted; round++) {
+        const ours = await shapedWork(index => send(requests[index % requests.length] ?? first), {
+          shape,
+          seconds,
+        });
+        const driver = await rawShapes(raw, rawSlates, { shape, seconds });
+        rounds.push({ ours, driver: driver.values, plan: driver.plan });
+      }
+      const ours = bestOf(rounds.map(round => round.ours));
+      const driver = bestOf(rounds.map(round => round.driver));
+      yield {
+        variant: `slate/${content}/${name}`,
+        values: {
+          ...ours,
+          p50OfDriver: share(ours, driver, 'p50Ms'),
+          p99OfDriver: share(ours, driver, 'p99Ms'),
+        },
+        limit: driver,
+        note: `${rawSlates[0]?.length ?? 0} rows, ${answer.length} bytes answered; limit: the driver's best plan each round (${rounds.map(({ plan }) => plan).join(', ')})`,
+      };
+    }
+    await pool.close();
+  }
+  yield* writes(measured);
+}
+
+/** The driver's ways of reading, by number of keys and callers. */
+async function* readPlans({ context, raw }: Measured, whole: RawSlates): AsyncGenerator<Measurement> {
+  for (const size of SLATE_SIZES) {
+    const sized = slatesOfSize(whole, size);
+    for (const callers of CALLERS) {
+      context.say(`  read plans, ${size} keys, ${callers} callers`);
+      const shape = { kind: 'closed', connections: callers } as const;
+      const seconds = Math.max(1, context.seconds / 5);
+      const { byPlan } = await rawShapes(raw, sized, { shape, seconds });
+      for (const [plan, values] of Object.entries(byPlan)) {
+        yield {
+          variant: `plan/${size}-keys/${plan}/closed-${callers}`,
+          values,
+          note: `the bare driver; ${raw.localNodes} node in the local data centre, with which grouping by replica is one statement a table`,
+        };
+      }
+    }
+  }
+}
+
+async function* writes({ context, url, raw }: Measured): AsyncGenerator<Measurement> {
+  const [group] = MEASURED_GROUPS;
+  if (group === undefined) return;
+  const requests = Array.from({ length: WRITE_BODIES }, (_, i) => ({
+    path: group.path,
+    body: JSON.stringify({ rows: group.rows(i * BATCH_ROWS, BATCH_ROWS) }),
+    contentType: 'application/json',
+  }));
+  const table = await tableOf(url, raw, 'user_engagement');
+  const shape = { kind: 'closed', connections: WRITE_CONNECTIONS } as const;
+  await loadHttp(url, requests, { shape, seconds: WARM_UP_S });
+  let [ours, driver] = [0, 0];
+  const seconds = Math.max(2, Math.round(context.seconds / ROUNDS));
+  for (let round = 0; round < ROUNDS && !context.signal.aborted; round++) {
+    context.say(`  writes, round ${round + 1}`);
+    const { requestsPerS = 0 } = await loadHttp(url, requests, { shape, seconds });
+    ours = Math.max(ours, requestsPerS * BATCH_ROWS);
+    driver = Math.max(driver, await raw.writesPerS(table, RAW_WRITE_ROWS, seconds));
+  }
+  yield {
+    variant: `write/json-${BATCH_ROWS}/closed-${WRITE_CONNECTIONS}`,
+    values: { rowsPerS: rounded(ours), ofLimit: rounded(ours / driver) },
+    limit: { rowsPerS: rounded(driver) },
+    note: 'over HTTP, synced to the log and applied at LOCAL_QUORUM; limit: the driver inserts the same blobs at LOCAL_QUORUM',
+  };
+}
+
+async function keysOf(
+  url: string,
+  raw: RawStore,
+  groups: readonly string[],
+  wanted: readonly Slate[],
+): Promise<RawSlates> {
+  const users = new KeyEncoder([{ name: 'user', type: 'string' }]);
+  const articles = new KeyEncoder([{ name: 'article', type: 'string' }]);
+  const tables = await Promise.all(
+    groups.map(async group => ({ group, table: await tableOf(url, raw, group) })),
+  );
+  const encoded = (encoder: KeyEncoder, values: Record<string, string>): Buffer => {
+    const key = encoder.encode(values);
+    if (!key.ok) throw new Error(key.problem.detail);
+    return Buffer.from(key.value);
+  };
+  return wanted.map(({ user, article }) =>
+    tables.flatMap(({ group, table }) =>
+      group.startsWith('user')
+        ? [{ table, key: encoded(users, { user }) }]
+        : article.map(id => ({ table, key: encoded(articles, { article: id }) })),
+    ),
+  );
+}
+
+async function tableOf(url: string, raw: RawStore, group: string): Promise<string> {
+  const answer = await request(`${url}/v1/groups/${group}`);
+  const { id, version } = groupSchema.parse(await answer.body.json());
+  return raw.tableOf(id, version);
+}
+
+function share(
+  ours: Readonly<Record<string, number>>,
+  driver: Readonly<Record<string, number>>,
+  name: string,
+): number {
+  return rounded((ours[name] ?? 0) / (driver[name] || 1));
+}

@@ -1,0 +1,73 @@
+import { type RawKey, type RawStore, READ_PLANS, type ReadPlan } from '../adapters/cassandra/raw-store.ts';
+import { type LoadShape, openLoopValues } from './http-load.ts';
+import { workAtRate } from './open-loop.ts';
+
+/** Keys of slates, in the order in which they are read. */
+export type RawSlates = readonly (readonly RawKey[])[];
+
+/** What the driver reached by its best plan, and by each. */
+export interface RawValues {
+  readonly plan: ReadPlan;
+  readonly values: Record<string, number>;
+  readonly byPlan: Readonly<Record<string, Record<string, number>>>;
+}
+
+/** Reads slates with the bare driver by every plan, in the shape given; the best is the one with the lowest median, which a caller waits for. */
+export async function rawShapes(
+  raw: RawStore,
+  slates: RawSlates,
+  how: { readonly shape: LoadShape; readonly seconds: number },
+): Promise<RawValues> {
+  const byPlan: Record<string, Record<string, number>> = {};
+  let best: { plan: ReadPlan; values: Record<string, number> } | undefined;
+  for (const plan of READ_PLANS) {
+    const read = async (index: number): Promise<boolean> => {
+      const keys = slates[index % slates.length] ?? [];
+      return (await raw.read(keys, plan)) === keys.length;
+    };
+    const values = await shapedWork(read, how);
+    byPlan[plan] = values;
+    if (best === undefined || (values['p50Ms'] ?? 0) < (best.values['p50Ms'] ?? 0)) best = { plan, values };
+  }
+  if (best === undefined) throw new Error('there is no plan to read by');
+  return { ...best, byPlan };
+}
+
+/** The round with the lowest 99th percentile; failures are those of all rounds. */
+export function bestOf(rounds: readonly Record<string, number>[]): Record<string, number> {
+  const [best = {}] = rounds.toSorted((a, b) => (a['p99Ms'] ?? 0) - (b['p99Ms'] ?? 0));
+  return { ...best, failed: rounds.reduce((sum, { failed = 0 }) => sum + failed, 0) };
+}
+
+/** Slates of another number of keys, made of the articles of those given. */
+export function slatesOfSize(slates: RawSlates, size: number): RawSlates {
+  return slates.map((_, at) => {
+    const keys = new Map<string, RawKey>();
+    for (let i = 0; keys.size < size && i < slates.length; i++)
+      for (const each of slates[(at + i) % slates.length] ?? [])
+        if (keys.size < size) keys.set(`${each.table} ${each.key.toString('latin1')}`, each);
+    return [...keys.values()];
+  });
+}
+
+/** Does pieces of work in a shape; latencies are finer than autocannon's, which are whole milliseconds. */
+export async function shapedWork(
+  work: (index: number) => Promise<boolean>,
+  { shape, seconds }: { readonly shape: LoadShape; readonly seconds: number },
+): Promise<Record<string, number>> {
+  if (shape.kind === 'open')
+    return openLoopValues(await workAtRate(work, { requestsPerS: shape.requestsPerS, seconds }));
+  const startedMs = performance.now();
+  const endMs = startedMs + 1_000 * seconds;
+  const latenciesMs: number[] = [];
+  let [failed, next] = [0, 0];
+  const caller = async (): Promise<void> => {
+    while (performance.now() < endMs) {
+      const beganMs = performance.now();
+      if (await work(next++).catch(() => false)) latenciesMs.push(performance.now() - beganMs);
+      else failed += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: shape.connections }, caller));
+  return openLoopValues({ latenciesMs, failed, seconds: (performance.now() - startedMs) / 1_000 });
+}
