@@ -65,6 +65,7 @@ export const ERRORS = {
   INVALID_POSITION: entry(400, false, 'The position token is malformed or of another log'),
   LAG_TOO_HIGH: entry(503, true, 'No permitted copy is within maxLagMs'),
   DEADLINE_EXCEEDED: entry(504, true, 'The deadline passed'),
+  UNKNOWN_REVISION: entry(503, true, 'A row was written by a revision that is not known here yet'),
   POLICY_STALE: entry(503, true, 'The policy has not been confirmed within maxPolicyAge'),
   // definitions and policy
   INVALID_DEFINITION: entry(422, false, 'A definition is not valid'),

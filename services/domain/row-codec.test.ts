@@ -197,7 +197,7 @@ describe('revisions and deletions', () => {
   it('a row of a revision not known yet is an error, never wrong values', () => {
     const [row] = [new RowPacker(second, 2, ORIGIN).pack(TIMES, {}, { nonFinite: 'refuse' })];
     if (!row.ok) throw new Error(row.problem.detail);
-    expect(() => decoded([first], ['a'], row.value)).toThrow('UNKNOWN_VERSION');
+    expect(() => decoded([first], ['a'], row.value)).toThrow('UNKNOWN_REVISION');
   });
 
   it('a deletion is a header only; its columns are null', () => {

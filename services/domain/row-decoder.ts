@@ -34,13 +34,13 @@ export class RowDecoder {
 
   /**
    * Writes the wanted values of `row` into `columns[i][at]`, JSON-ready, null where the value is null or the row a deletion.
-   * Throws a ProblemError: UNKNOWN_VERSION for a revision that is not known here, CORRUPT_DATA for impossible lengths.
+   * Throws a ProblemError: UNKNOWN_REVISION for a revision that is not known here, CORRUPT_DATA for impossible lengths.
    */
   decodeInto(row: Uint8Array, columns: unknown[][], at: number): void {
     const plan = this.#plans[rowRevision(row) - 1];
     if (plan === undefined) {
       const detail = `row of revision ${rowRevision(row)}, known are 1 to ${this.#plans.length}`;
-      throw new ProblemError(problem('UNKNOWN_VERSION', detail));
+      throw new ProblemError(problem('UNKNOWN_REVISION', detail));
     }
     const deleted = rowIsDeleted(row);
     if (!deleted && row.length < ROW_HEADER_BYTES + plan.variableAt) {

@@ -88,7 +88,9 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
   const tables = new TableKeeper({ registry, store, clock, timer, logger });
   const tableFor = (groupId: string, version: number) => tables.tableFor(groupId, version);
   const view = new CurrentView(() => registry.state());
-  const tickets = new TicketReader({ view, store, tableFor, lagMs: options.lagMs, clock, timer });
+  const { lagMs } = options;
+  const refresh = () => registry.entries();
+  const tickets = new TicketReader({ view, store, tableFor, lagMs, clock, timer, refresh });
   const officers = (): readonly Officer[] => options.officers;
   const importer = new EntryImporter({ registry, officers, clock, logger });
 

@@ -36,6 +36,8 @@ export interface TicketReaderOptions {
   readonly lagMs: (peers: readonly RegionId[]) => number | null;
   readonly clock: Clock;
   readonly timer: Timer;
+  /** Looks for what other processes of the region have learnt, before a row of an unknown revision counts as unreadable. */
+  readonly refresh: () => Promise<unknown>;
 }
 
 /** A group as the current state has it, with what deciding and decoding need. */
@@ -80,11 +82,27 @@ export class TicketReader {
     const waits = ticket.after !== undefined || ticket.maxLagMs !== undefined;
     const late = waits ? await this.#tooLate(found.value, ticket) : undefined;
     if (late !== undefined) return this.#unread(ticket, group, late);
+    const answer = await this.#attempt(found.value, ticket, keys.value);
+    if (answer.problem?.code !== 'UNKNOWN_REVISION') return answer;
+    // Another process of the region knew a newer revision and wrote by it: this one looks once, and judges anew by what it learnt.
+    await this.#options.refresh();
+    const again = this.#find(ticket);
+    if (!again.ok) return answer;
+    const refusedNow = this.judge(again.value, ticket, caller);
+    if (refusedNow !== undefined) return this.#unread(ticket, again.value.group, refusedNow);
+    return this.#attempt(again.value, ticket, keys.value);
+  }
+
+  async #attempt(
+    readable: Readable,
+    ticket: ReadTicket,
+    keys: readonly Uint8Array[],
+  ): Promise<FeatureMatrix> {
     try {
-      return await this.#readRows(found.value, ticket, keys.value);
+      return await this.#readRows(readable, ticket, keys);
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
-      return this.#unread(ticket, group, error.problem);
+      return this.#unread(ticket, readable.group, error.problem);
     }
   }
 

@@ -75,6 +75,7 @@ export class ServiceProcess {
       tableFor: (groupId, version) => tables.tableFor(groupId, version),
       lagMs: peerIds => this.#longestLag(peerIds),
       ...clockAndTimer,
+      refresh: () => this.registry.entries(),
     });
     const read: TicketReader['read'] = (ticket, caller) => tickets.read(ticket, caller);
     this.read = hooks.reads?.(read) ?? read;
