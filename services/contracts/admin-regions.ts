@@ -27,6 +27,8 @@ export const syncStatusSchema = z.strictObject({
       replicated: z.boolean(),
       rows: countSchema.nullable(),
       lagMs: z.number().nullable(),
+      /** Null where the group keeps all. Rows with an event time before `cutOff` are gone for readers; `sweptAt`: when the last sweep began that removed them. */
+      retention: z.strictObject({ cutOff: z.string(), sweptAt: z.string().nullable() }).nullable(),
     }),
   ),
 });

@@ -117,6 +117,7 @@ export const catalogueGroupSchema = z.strictObject({
   joinKeys: z.array(joinKeySchema),
   subject: z.boolean(),
   revisions: z.array(z.array(featureSchema)),
+  retentionFloorMs: z.int().exactOptional(),
   aliases: z.array(z.string()),
 });
 

@@ -110,6 +110,8 @@ export interface CatalogueGroup {
   readonly subject: boolean;
   /** The schemas of earlier revisions of this version, oldest first: revision r is at index r − 1. Rows carry theirs. */
   readonly revisions: readonly (readonly FeatureDefinition[])[];
+  /** Rows with an event time before it (ms since the Unix epoch) expired under an earlier, shorter retention and stay expired. */
+  readonly retentionFloorMs?: number;
   /** Aliases that point at this version (`production`, `latest`). */
   readonly aliases: readonly string[];
 }

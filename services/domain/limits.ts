@@ -62,3 +62,9 @@ export const MAX_NOTE_CHARS = 4_000;
 
 /** Groups and services listed up or down the stream of one group: what a person may look through. */
 export const MAX_LINEAGE_NODES = 500;
+
+/** How long expired rows stay on disk: longer than a clock may be wrong that nobody has noticed (an hour is tested), so that two processes never disagree about what may come again. */
+export const PURGE_GRACE_MS = 2 * 3_600_000;
+
+/** Longest absence of a peer after which its rows are merged; logical deletions outlive retention by it. Beyond it a region is replaced by snapshot. */
+export const MAX_PEER_ABSENCE_MS = 7 * 24 * 3_600_000;

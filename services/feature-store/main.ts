@@ -4,6 +4,7 @@ import { drainGraceMs, type RegionConfig } from '@featuremesh/contracts/region-c
 import { MAX_STORE_TABLES } from '@featuremesh/domain/limits';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { PURGE_PATIENCE } from '@featuremesh/domain/retention';
 import { brokerPassword, readNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { systemClock } from '@featuremesh/runtime/clock';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
@@ -29,6 +30,7 @@ import { INGEST_LIMITS } from './ingest/ingest-limits.ts';
 import { IngestService } from './ingest/ingest-service.ts';
 import { LagTracker } from './ingest/lag-tracker.ts';
 import { Projector } from './ingest/projector.ts';
+import { RetentionSweeper, SWEEP_PACE } from './ingest/retention-sweeper.ts';
 import { StoreRebuild } from './ingest/store-rebuild.ts';
 import type { OnlineStore, RowVisits } from './ports/online-store.ts';
 import type { StampBounds } from './ports/stamp-bounds.ts';
@@ -263,6 +265,8 @@ function addWrites(shared: Process, app: RegionApp): void {
       };
       const projector = new Projector(common);
       lifecycle.add({ name: 'projector', start: () => projector.start(), stop: () => projector.stop() });
+      const sweeper = new RetentionSweeper({ ...common, patience: PURGE_PATIENCE, pace: SWEEP_PACE });
+      lifecycle.add({ name: 'retention', start: () => sweeper.start(), stop: () => sweeper.stop() });
       const ingest = new IngestService({ ...common, limits: INGEST_LIMITS });
       late.writes = ingest;
       lifecycle.add({

@@ -98,6 +98,19 @@ export const METRICS = {
     'Distance in the log from what was applied of imports to the newest import; 0 when caught up, NaN where not known',
   ),
   featuremesh_projected_rows_total: counter(SERVICE, 'rows', 'Rows that the projector applied', 'source'),
+  // retention
+  featuremesh_retention_sweeper_active: gauge(
+    SERVICE,
+    'yes or no',
+    '1 where this process removes the region’s expired rows',
+  ),
+  featuremesh_rows_swept_total: counter(
+    SERVICE,
+    'rows',
+    'Rows looked at for whether they have expired',
+    'group',
+  ),
+  featuremesh_rows_purged_total: counter(SERVICE, 'rows', 'Expired rows removed from the store', 'group'),
   // reads
   featuremesh_read_seconds: seconds(SERVICE, 'Time of one online read asked of this region', 'outcome'),
   featuremesh_read_problems_total: counter(SERVICE, 'number', 'Parts of reads not answered', 'code'),

@@ -18,6 +18,7 @@ import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
 import { Publisher } from '../registry/publisher.ts';
 import type { StateWaiter } from '../registry/state-waiter.ts';
+import { snapshotRows } from '../serving/snapshot-rows.ts';
 import { parseInput } from './parse-input.ts';
 
 /** Bytes of one catalogue message: 1,000 entries of 16 KiB. */
@@ -85,22 +86,14 @@ export async function registerInternalRoutes(
   });
 }
 
-/** Winners of any origin in key order. The watermarks are read before the rows, so that rows are never older than they claim. */
-function registerSnapshot(scope: FastifyInstance, { store, tableFor }: InternalRouteOptions): void {
+function registerSnapshot(scope: FastifyInstance, options: InternalRouteOptions): void {
   scope.get('/internal/v1/snapshot', async (request, reply) => {
-    const { group, version, after, limit } = parseInput(snapshotQuerySchema, request.query, 'the query');
-    const table = tableFor(group, version);
-    if (table === undefined)
-      throw new ProblemError(problem('UNKNOWN_GROUP', 'this region holds no rows of the group version'));
-    const watermarks = after === undefined ? await store.appliedPositions(group) : [];
-    const rows = await store.scan(table, {
-      limit,
-      ...(after === undefined ? {} : { after: Buffer.from(after, 'base64url') }),
-    });
-    const last = rows.length === limit ? rows.at(-1) : undefined;
+    const asked = parseInput(snapshotQuerySchema, request.query, 'the query');
+    const state = options.registry.state();
+    const { rows, next, watermarks } = await snapshotRows({ ...options, state }, asked);
     reply.header(SNAPSHOT_HEADERS.rows, String(rows.length));
-    if (last !== undefined) reply.header(SNAPSHOT_HEADERS.next, Buffer.from(last.key).toString('base64url'));
-    if (after === undefined) reply.header(SNAPSHOT_HEADERS.watermarks, JSON.stringify(watermarks));
+    if (next !== undefined) reply.header(SNAPSHOT_HEADERS.next, next);
+    if (asked.after === undefined) reply.header(SNAPSHOT_HEADERS.watermarks, JSON.stringify(watermarks));
     return reply.type('application/octet-stream').send(Buffer.from(encodeFeedChunk(rows)));
   });
 }

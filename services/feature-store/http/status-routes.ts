@@ -1,8 +1,12 @@
 import type { RegionList, SyncStatus } from '@featuremesh/contracts/admin-regions';
 import { type LinkStatus, linkStatusSchema } from '@featuremesh/contracts/link-status';
+import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
 import { ProblemError } from '@featuremesh/domain/problem';
+import { cutOffMs } from '@featuremesh/domain/retention';
+import { formatTimestamp } from '@featuremesh/domain/timestamp';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { FastifyInstance } from 'fastify';
+import { sweptWatermark } from '../ingest/applied-names.ts';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
@@ -17,7 +21,7 @@ export interface StatusRouteOptions {
   readonly view: CurrentView;
   readonly registry: Pick<Registry, 'reports'>;
   readonly importer: EntryImporter;
-  readonly store: Pick<OnlineStore, 'countRows'>;
+  readonly store: Pick<OnlineStore, 'countRows' | 'watermark'>;
   readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
   readonly tickets: Pick<TicketReader, 'readable' | 'lagMsOf'>;
   readonly clock: Clock;
@@ -64,9 +68,23 @@ async function syncStatus(options: StatusRouteOptions): Promise<SyncStatus> {
       replicated,
       rows: table === undefined ? null : await countOf(store, table),
       lagMs: table === undefined || readable === undefined ? null : tickets.lagMsOf(readable),
+      retention: await retentionOf(options, group, table),
     };
   });
   return { region: state.region, links: [...linksOf(options)], groups: await Promise.all(groups) };
+}
+
+async function retentionOf(
+  { store, clock }: StatusRouteOptions,
+  group: CatalogueGroup,
+  table: TableRef | undefined,
+): Promise<SyncStatus['groups'][number]['retention']> {
+  const cutOff = cutOffMs(group, clock.nowMs());
+  if (cutOff === Number.NEGATIVE_INFINITY) return null;
+  // A store that does not answer has not said when; the sweeper's process logs why.
+  const sweptMs = table === undefined ? 0 : await store.watermark(sweptWatermark(table)).catch(() => 0);
+  const text = (ms: number): string => formatTimestamp(BigInt(Math.floor(ms)) * 1_000n);
+  return { cutOff: text(cutOff), sweptAt: sweptMs === 0 ? null : text(sweptMs) };
 }
 
 /** Null where the store does not say: a failure is not an empty table (V5). */

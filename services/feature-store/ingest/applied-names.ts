@@ -1,3 +1,6 @@
+import { tableName } from '@featuremesh/domain/subjects';
+import type { TableRef } from '../ports/online-store.ts';
+
 /**
  * Names of watermarks and leases in the online store. Watermarks count one log's sequences, so the log's epoch is part of their
  * name: a log that was lost and made anew is read from its start.
@@ -12,3 +15,10 @@ export const slotLease = (slot: number): string => `slot.${slot}`;
 
 /** Lease of the region's active projector. */
 export const PROJECTOR_LEASE = 'projector';
+
+/** Watermark of when the last sweep of a table began that reached its end, ms since the Unix epoch. */
+export const sweptWatermark = ({ groupId, version, generation }: TableRef): string =>
+  `swept@${tableName(groupId, version, generation)}`;
+
+/** Lease of the process that removes expired rows. */
+export const SWEEPER_LEASE = 'retention-sweeper';

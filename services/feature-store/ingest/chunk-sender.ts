@@ -2,6 +2,7 @@ import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import type { Position } from '@featuremesh/domain/position';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
+import { cutOffMs, retainedRows } from '@featuremesh/domain/retention';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { ChangeLog } from '../ports/change-log.ts';
@@ -18,7 +19,6 @@ import {
 } from './idempotency.ts';
 import { MAX_SHARED_ROWS, OVERLOADED_RETRY_MS } from './ingest-limits.ts';
 import type { OwnWriteOutcome } from './own-applier.ts';
-import { retainedRows } from './replay-step.ts';
 import type { OwnedSlot } from './slot-owner.ts';
 import type { OutgoingChunk, WrittenChunk } from './write-run.ts';
 import type { WriteTarget } from './write-targets.ts';
@@ -124,7 +124,7 @@ export class ChunkSender {
       const nowMs = clock.nowMs();
       return {
         table,
-        rows: retainedRows(rows, group.definition.retentionMs, nowMs),
+        rows: retainedRows(rows, cutOffMs(group, nowMs)),
         positions: [position],
         ...(keyed === undefined ? {} : { idempotency: recordOf(keyed, position, nowMs) }),
       };

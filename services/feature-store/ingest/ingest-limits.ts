@@ -67,3 +67,21 @@ export const IDEMPOTENCY_SWEEP_ENTRIES = 2_000;
 
 /** How often the projector looks for tails of slots whose process is gone. */
 export const TAKEOVER_CHECK_MS = 2_000;
+
+/** How often it is looked whether a table is due for a sweep. */
+export const SWEEP_CHECK_MS = 10_000;
+
+/** A table is swept again after this share of its group's retention … */
+export const SWEEP_SHARE = 0.01;
+
+/** … and after so long at least: a sweep reads the whole table. */
+export const SWEEP_LEAST_MS = 600_000;
+
+/** How often a table is swept whose group has no retention any more, for what had expired before. */
+export const SWEEP_REST_MS = 24 * 3_600_000;
+
+/** Rows of one page of a sweep, and the pause after each: at most 5,000 rows a second are read, a few per cent of what a store serves. */
+export const SWEEP_PAGE_ROWS = 500;
+
+/** See `SWEEP_PAGE_ROWS`. */
+export const SWEEP_PAUSE_MS = 100;

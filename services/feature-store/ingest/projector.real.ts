@@ -198,9 +198,23 @@ test('a chunk that does not decode is left behind, and the next one applied', as
   await broker.publish(feedImportSubject(world.idOf('delays'), 1, EU), Buffer.from('no chunk'), {
     [FEED_HEADERS.link]: JSON.stringify(cursorOf([])),
   });
+  const keyless = encodeFeedChunk([{ key: new Uint8Array(), row: row(5n) }]);
+  await broker.publish(feedImportSubject(world.idOf('delays'), 1, EU), keyless, {
+    [FEED_HEADERS.link]: JSON.stringify(cursorOf([])),
+  });
   await publishImport(world.idOf('delays'), [['a', row(5n)]]);
-  await appliedThrough(2);
+  await appliedThrough(3);
   expect(await stored('delays', 'a')).toEqual(row(5n));
+});
+
+test('an own chunk that does not decode keeps nobody from its slot', async () => {
+  const subject = `FEED.${world.idOf('delays')}.1.own.3`;
+  await broker.publish(subject, Buffer.from('no chunk'));
+  await broker.publish(subject, encodeFeedChunk([{ key: testKey('a'), row: row(5n) }]));
+  const successor = await WriteRegion.start({ brokerUrl: broker.url, world, slot: 3 });
+  const [found] = await successor.store.read(world.tableOf('delays'), [testKey('a')]);
+  expect(found && Uint8Array.from(found)).toEqual(row(5n));
+  await successor.stop();
 });
 
 test('one projector is active, and another takes over when it stops', async () => {
@@ -223,9 +237,14 @@ test('the tail of a slot whose process is gone is applied, and its lease freed',
     timeout: 10_000,
   });
   expect(await stored('delays', 'a')).toEqual(testRow({ eventTimeUs: 3n }));
-  const nowMs = Date.now();
-  const lease = { name: 'slot.7', holder: 'me', nowMs, untilMs: nowMs + 1_000 };
-  await vi.waitFor(async () => expect(await region.store.acquireLease(lease)).toBeDefined());
+  const lease = { name: 'slot.7', holder: 'me' };
+  await vi.waitFor(
+    async () => {
+      const nowMs = Date.now();
+      expect(await region.store.acquireLease({ ...lease, nowMs, untilMs: nowMs + 1_000 })).toBeDefined();
+    },
+    { timeout: 10_000 },
+  );
 });
 
 test('S6: lag is unknown at first, never 0 while a report is not applied, and known when it is', async () => {

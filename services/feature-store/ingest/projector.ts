@@ -11,6 +11,7 @@ import type { Registry } from '../ports/registry.ts';
 import { importsWatermark, ownWatermark, PROJECTOR_LEASE, slotLease } from './applied-names.ts';
 import { HeldGroups, type TableLookup } from './held-groups.ts';
 import { LEASE_MS, LEASE_RENEW_MS, MAX_SLOTS, TAKEOVER_CHECK_MS } from './ingest-limits.ts';
+import { Leadership } from './leadership.ts';
 import { isStaleLease, LogReplay } from './log-replay.ts';
 import { ReplaySteps } from './replay-step.ts';
 
@@ -38,9 +39,7 @@ export class Projector {
   readonly #options: ProjectorOptions;
   readonly #replay: LogReplay;
   readonly #holder: string;
-  readonly #stopped = new AbortController();
-  #running: Promise<void> | undefined;
-  #active = false;
+  readonly #leadership: Leadership;
 
   constructor(options: ProjectorOptions) {
     const { log, store, clock, timer, logger } = options;
@@ -50,72 +49,26 @@ export class Projector {
     this.#options = options;
     this.#replay = new LogReplay({ log, store, steps, timer, logger, tracing });
     this.#holder = `projector-${options.slot}-${options.random.base32(16)}`;
+    this.#leadership = new Leadership({
+      ...{ lease: PROJECTOR_LEASE, holder: this.#holder, store, clock, timer, logger },
+      lead: (lease, signal) => [this.#followImports(lease, signal), this.#watchSlots(signal)],
+      onChange: active => options.metrics.gauge('featuremesh_projector_active', {}, active ? 1 : 0),
+    });
   }
 
   /** True while this process holds the projector's lease. */
   get isActive(): boolean {
-    return this.#active;
+    return this.#leadership.isActive;
   }
 
   /** Begins to compete for the lease; returns at once. */
   start(): void {
-    this.#running ??= this.#run();
+    this.#leadership.start();
   }
 
   /** Ends the work and frees the lease. */
   async stop(): Promise<void> {
-    this.#stopped.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { timer, logger } = this.#options;
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      try {
-        const lease = await this.#acquire(PROJECTOR_LEASE, LEASE_MS);
-        if (lease !== undefined) await this.#lead(lease);
-      } catch (error) {
-        logger.warn({ err: error }, 'the projector failed and starts anew');
-      }
-      await timer.sleep(LEASE_RENEW_MS, signal);
-    }
-  }
-
-  async #lead(lease: LeaseRef): Promise<void> {
-    const { logger } = this.#options;
-    const ended = new AbortController();
-    const signal = AbortSignal.any([this.#stopped.signal, ended.signal]);
-    logger.info({ epoch: lease.epoch }, 'projector active');
-    this.#setActive(true);
-    const work = [
-      this.#keepLease(lease, signal),
-      this.#followImports(lease, signal),
-      this.#watchSlots(signal),
-    ];
-    try {
-      await Promise.race(work);
-    } finally {
-      ended.abort();
-      await Promise.allSettled(work);
-      this.#setActive(false);
-      await this.#acquire(PROJECTOR_LEASE, 0).catch(() => undefined);
-    }
-  }
-
-  #setActive(active: boolean): void {
-    this.#active = active;
-    this.#options.metrics.gauge('featuremesh_projector_active', {}, active ? 1 : 0);
-  }
-
-  /** Ends when the lease is lost. */
-  async #keepLease(lease: LeaseRef, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#options.timer.sleep(LEASE_RENEW_MS, signal);
-      if (signal.aborted) return;
-      const renewed = await this.#acquire(PROJECTOR_LEASE, LEASE_MS);
-      if (renewed?.epoch !== lease.epoch) return;
-    }
+    await this.#leadership.stop();
   }
 
   async #followImports(lease: LeaseRef, signal: AbortSignal): Promise<void> {

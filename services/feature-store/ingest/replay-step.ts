@@ -1,9 +1,10 @@
-import { assert } from '@featuremesh/domain/assert';
 import { decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
-import { IDEMPOTENCY_WINDOW_MS } from '@featuremesh/domain/limits';
-import { rowEventTimeMs, rowStampUs } from '@featuremesh/domain/packed-row';
+import { IDEMPOTENCY_WINDOW_MS, MAX_ENTITY_KEY_BYTES } from '@featuremesh/domain/limits';
+import { rowStampUs } from '@featuremesh/domain/packed-row';
 import type { Position } from '@featuremesh/domain/position';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
+import { cutOffMs, retainedRows } from '@featuremesh/domain/retention';
 import { CURSOR_TOKEN } from '@featuremesh/domain/subjects';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { LogMessage } from '../ports/change-log.ts';
@@ -18,19 +19,6 @@ const NO_TABLE: TableRef = { groupId: '', version: 0, generation: 0 };
 
 /** A step that applies nothing. */
 export const NO_STEP: BareStep = { table: NO_TABLE, rows: [] };
-
-/** Rows that are younger than the retention cut-off; older ones go to history only (A3). */
-export function retainedRows(
-  rows: readonly StoredRow[],
-  retentionMs: number | undefined,
-  nowMs: number,
-): readonly StoredRow[] {
-  if (retentionMs === undefined) return rows;
-  const cutOffMs = nowMs - retentionMs;
-  return rows.every(({ row }) => rowEventTimeMs(row) >= cutOffMs)
-    ? rows
-    : rows.filter(({ row }) => rowEventTimeMs(row) >= cutOffMs);
-}
 
 /** Turns messages of the log into steps of the online store. */
 export class ReplaySteps {
@@ -66,9 +54,7 @@ export class ReplaySteps {
     const held = holding.kind === 'held';
     return {
       table: held ? holding.table : NO_TABLE,
-      rows: held
-        ? retainedRows(decodeFeedChunk(message.body), holding.group.definition.retentionMs, nowMs)
-        : [],
+      rows: held ? retainedRows(applicableRows(message.body), cutOffMs(holding.group, nowMs)) : [],
       positions,
       ...(idempotency === undefined ? {} : { idempotency }),
     };
@@ -97,13 +83,29 @@ export class ReplaySteps {
   }
 }
 
-/** Physical part of the latest stamp in a chunk of own rows, µs; rows of several requests stand in it in any order of stamps. */
+/** Physical part of the latest stamp in a chunk of own rows, µs, in which they stand in any order; 0 where the body is no chunk. */
 export function latestStampUs(body: Uint8Array): bigint {
   let latestUs = 0n;
-  for (const { row } of decodeFeedChunk(body)) {
+  for (const { row } of decodedRows(body) ?? []) {
     const stampUs = rowStampUs(row);
     if (stampUs > latestUs) latestUs = stampUs;
   }
-  assert(latestUs > 0n, 'a chunk in the log has rows');
   return latestUs;
+}
+
+/** Throws CORRUPT_DATA too where a key is none that a store takes: its step would fail for ever and hold up all that comes behind it. */
+function applicableRows(body: Uint8Array): readonly StoredRow[] {
+  const rows = decodeFeedChunk(body);
+  const strange = rows.findIndex(({ key }) => key.length === 0 || key.length > MAX_ENTITY_KEY_BYTES);
+  if (strange < 0) return rows;
+  throw new ProblemError(problem('CORRUPT_DATA', `row ${strange} has a key of no permitted length`));
+}
+
+function decodedRows(body: Uint8Array): readonly StoredRow[] | undefined {
+  try {
+    return decodeFeedChunk(body);
+  } catch (error) {
+    if (error instanceof ProblemError && error.problem.code === 'CORRUPT_DATA') return undefined;
+    throw error;
+  }
 }

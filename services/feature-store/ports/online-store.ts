@@ -100,6 +100,11 @@ export interface OnlineStore {
     table: TableRef,
     options: { readonly after?: Uint8Array; readonly limit: number },
   ): Promise<readonly StoredRow[]>;
+  /**
+   * Removes rows for good: under the key of each, what has the event time of the row given or an earlier one. What is later stays, also
+   * where it is applied at this moment. Nothing of that event time or before may be applied to the key again: a store may hide it.
+   */
+  purge(table: TableRef, rows: readonly StoredRow[]): Promise<void>;
   /** Number of keys held, deletions included. */
   countRows(table: TableRef): Promise<number>;
   /** A stored watermark; 0 where there is none. */

@@ -10,6 +10,7 @@ import type {
 import { type GroupChange, groupChanges, strongestEffect } from '@featuremesh/domain/group-changes';
 import { schemaText } from '@featuremesh/domain/group-schema';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
+import { nextRetentionFloorMs } from '@featuremesh/domain/retention';
 import type { PlanContext, PlannedDefinition } from './definition-plan.ts';
 
 /** Hex digits of a schema hash: the first 16 bytes of the SHA-256. */
@@ -50,7 +51,7 @@ export function planGroup(
   const planned =
     effect === 'version'
       ? newVersion(definition, keys, newest, changes)
-      : newRevision(definition, keys, newest, changes);
+      : newRevision(definition, keys, newest, { changes, nowMs: context.nowMs });
   return { ...planned, groups: [...planned.groups, ...older] };
 }
 
@@ -145,12 +146,14 @@ function newRevision(
   definition: FeatureGroupDefinition,
   keys: Keys,
   newest: CatalogueGroup,
-  changes: readonly GroupChange[],
+  { changes, nowMs }: { readonly changes: readonly GroupChange[]; readonly nowMs: number },
 ): PlannedGroup {
   const revision = newest.revision + 1;
+  const floorMs = nextRetentionFloorMs(newest, definition.retentionMs, nowMs);
   const group: CatalogueGroup = {
     ...newest,
     ...keys,
+    ...(floorMs === undefined ? {} : { retentionFloorMs: floorMs }),
     revision,
     schemaHash: schemaHash(keys.joinKeys, definition),
     definition,

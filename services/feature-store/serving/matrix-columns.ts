@@ -10,6 +10,8 @@ export interface ColumnOptions {
   readonly decoder: RowDecoder;
   readonly maxAgeMs: number | undefined;
   readonly includeStale: boolean;
+  /** Rows with an event time before it (ms) have expired by retention: as if they were not there. */
+  readonly cutOffMs: number;
   /** Only rows of this origin may be served (`rows: origin`); undefined where any may. */
   readonly onlyOrigin: RegionId | undefined;
 }
@@ -27,6 +29,7 @@ export interface Columns {
  */
 export class MatrixColumns {
   readonly #options: ColumnOptions;
+  readonly #expires: boolean;
   readonly #columns: unknown[][] = [];
   readonly #eventTimes: (string | null)[] = [];
   readonly #statuses: ValueStatus[] = [];
@@ -38,6 +41,7 @@ export class MatrixColumns {
 
   constructor(options: ColumnOptions) {
     this.#options = options;
+    this.#expires = options.cutOffMs > Number.NEGATIVE_INFINITY;
     for (let i = 0; i < options.width; i += 1) this.#columns.push([]);
   }
 
@@ -87,7 +91,9 @@ export class MatrixColumns {
     const { onlyOrigin } = this.#options;
     // Before the deletion is looked at: whether a row of another region was deleted is not ours to tell either.
     if (onlyOrigin !== undefined && rowOrigin(row) !== onlyOrigin) return 'REFUSED';
-    return rowIsDeleted(row) ? 'NOT_FOUND' : 'PRESENT';
+    if (rowIsDeleted(row)) return 'NOT_FOUND';
+    // Whether a sweep has removed it yet must make no difference; a group without retention costs no look at the time.
+    return this.#expires && rowEventTimeMs(row) < this.#options.cutOffMs ? 'NOT_FOUND' : 'PRESENT';
   }
 }
 

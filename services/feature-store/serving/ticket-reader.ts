@@ -9,6 +9,7 @@ import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem
 import type { ReadTicket } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
+import { cutOffMs } from '@featuremesh/domain/retention';
 import type { ValueStatus } from '@featuremesh/domain/value-status';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
@@ -257,6 +258,7 @@ export class TicketReader {
       decoder: this.#decoders.decoderOf(group, ticket.f, ticket.vectorsAs ?? 'array'),
       maxAgeMs: shorter(group.definition.maxAgeMs, ticket.maxAgeMs),
       includeStale: ticket.includeStale ?? false,
+      cutOffMs: cutOffMs(group, clock.nowMs()),
       onlyOrigin: placement.rows === 'origin' ? state.region : undefined,
     });
     if (store.visit !== undefined) store.visit(table, keys, row => columns.add(row));

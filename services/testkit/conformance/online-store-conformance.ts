@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { arbitraryRow, testKey, testRow } from '../generators/packed-rows.ts';
 import { leaseTests } from './lease-conformance.ts';
+import { purgeTests } from './purge-conformance.ts';
 import { codeOf, GROUP, type OnlineStoreSubject, type Store, stored, TABLE } from './store-subject.ts';
 
 const OTHER: TableRef = { groupId: GROUP, version: 2, generation: 1 };
@@ -50,6 +51,7 @@ export function onlineStoreConformance(
     stepTests(current, () => subject);
     idempotencyTests(current, () => subject);
     leaseTests(current, () => subject);
+    purgeTests(current);
   });
 }
 

@@ -1,3 +1,4 @@
+import { rowEventTimeUs } from '@featuremesh/domain/packed-row';
 import type { Position } from '@featuremesh/domain/position';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { wins } from '@featuremesh/domain/row-order';
@@ -106,6 +107,14 @@ export class MemoryOnlineStore implements OnlineStore, StampBounds {
       .toSorted((a, b) => Buffer.compare(a.key, b.key))
       .slice(0, limit)
       .map(({ key, row }) => ({ key: key.slice(), row: row.slice() }));
+  }
+
+  async purge(table: TableRef, rows: readonly StoredRow[]): Promise<void> {
+    const held = this.#table(table).rows;
+    for (const { key, row } of rows) {
+      const stored = held.get(idOf(key))?.row;
+      if (stored !== undefined && rowEventTimeUs(stored) <= rowEventTimeUs(row)) held.delete(idOf(key));
+    }
   }
 
   async countRows(table: TableRef): Promise<number> {

@@ -23,6 +23,7 @@ export function simulatedOnlineStore(inner: Store, calls: BrokerCalls): Store {
     apply: step => call(() => inner.apply(step)),
     read: (table, keys) => call(() => inner.read(table, keys)),
     scan: (table, options) => call(() => inner.scan(table, options)),
+    purge: (table, rows) => call(() => inner.purge(table, rows)),
     countRows: table => call(() => inner.countRows(table)),
     watermark: name => call(() => inner.watermark(name)),
     appliedPosition: of => call(() => inner.appliedPosition(of)),

@@ -3,6 +3,7 @@ import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { snapshotRows } from '@featuremesh/feature-store/serving/snapshot-rows';
 import type { RegionService, SnapshotPage } from '@featuremesh/sync/ports/region-service';
 import type { Hooks } from './process-parts.ts';
 import type { ProcessTime } from './process-time.ts';
@@ -81,21 +82,13 @@ export class SimulatedRegionService implements RegionService {
   }): Promise<SnapshotPage> {
     const { groupId, version, after } = request;
     const limit = Math.min(request.limit, PAGE_ROWS);
-    return this.#call(async ({ tables, store }) => {
-      const table = tables.tableFor(groupId, version);
-      if (table === undefined)
-        throw new ProblemError(problem('UNKNOWN_GROUP', 'this region holds no rows of the group version'));
-      const watermarks = after === undefined ? await store.appliedPositions(groupId) : [];
-      const rows = await store.scan(table, {
-        limit,
-        ...(after === undefined ? {} : { after: Buffer.from(after, 'base64url') }),
-      });
-      const last = rows.length === limit ? rows.at(-1) : undefined;
-      return {
-        body: encodeFeedChunk(rows),
-        watermarks,
-        ...(last === undefined ? {} : { next: Buffer.from(last.key).toString('base64url') }),
-      };
+    return this.#call(async ({ tables, store, registry, time }) => {
+      const tableFor = (id: string, of: number) => tables.tableFor(id, of);
+      const { rows, next, watermarks } = await snapshotRows(
+        { state: registry.state(), store, tableFor, clock: time },
+        { group: groupId, version, after, limit },
+      );
+      return { body: encodeFeedChunk(rows), watermarks, ...(next === undefined ? {} : { next }) };
     });
   }
 

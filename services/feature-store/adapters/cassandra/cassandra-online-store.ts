@@ -157,6 +157,10 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     return this.#within(SCAN_DEADLINE_MS, ({ rows }, expired) => rows.scan(table, options, expired));
   }
 
+  async purge(table: TableRef, rows: readonly StoredRow[]): Promise<void> {
+    await this.#within(SCAN_DEADLINE_MS, (parts, expired) => parts.rows.purge(table, rows, expired));
+  }
+
   async countRows(table: TableRef): Promise<number> {
     return this.#within(SCAN_DEADLINE_MS, ({ rows }, expired) => rows.count(table, expired));
   }

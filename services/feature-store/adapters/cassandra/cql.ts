@@ -28,8 +28,8 @@ const AGREEMENT_POLL_MS = 30;
 /** Where Cassandra listens unless told otherwise. */
 const DEFAULT_PORT = 9_042;
 
-/** Statements prepared per client: five of each table, and those of the records. */
-const STATEMENTS_PER_TABLE = 5;
+/** Statements prepared per client: seven of each table, and those of the records. */
+const STATEMENTS_PER_TABLE = 7;
 const OTHER_STATEMENTS = 64;
 
 /** Documented by the driver, and missing in its types: true where all nodes that are up have one version of the schema. */

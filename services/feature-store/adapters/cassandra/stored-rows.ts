@@ -89,6 +89,19 @@ export class StoredRows {
     return following.slice(0, limit).map(({ key, row }) => ({ key, row }));
   }
 
+  /**
+   * Removes rows by tombstones that carry their rows' event times, never the present: a later row is not hidden, whenever it comes. One of
+   * the same event time would be, which is why only rows are purged that would be refused for that time.
+   */
+  async purge(table: TableRef, rows: readonly StoredRow[], expired: AbortSignal): Promise<void> {
+    const { remove } = statementsOf(this.#cql.keyspace, table);
+    await Promise.all(
+      rows.map(({ key, row }) =>
+        this.#cql.execute(remove, [rowEventTimeUs(row), bufferOf(key)], { as: 'write', expired }),
+      ),
+    );
+  }
+
   /** The table is gone, and what is remembered of it. */
   forget(table: TableRef): void {
     this.#counts.forget(nameOfTable(table));

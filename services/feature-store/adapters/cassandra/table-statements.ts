@@ -33,6 +33,8 @@ export interface TableStatements {
   readonly scanStart: string;
   readonly scanAfter: string;
   readonly count: string;
+  /** Values: event time in µs of the row that is removed, key. */
+  readonly remove: string;
 }
 
 /** The statements of a table; the same text each time, since the driver prepares by text. */
@@ -45,5 +47,6 @@ export function statementsOf(keyspace: string, table: TableRef): TableStatements
     scanStart: `SELECT k, v, token(k) AS t FROM ${name} LIMIT ?`,
     scanAfter: `SELECT k, v, token(k) AS t FROM ${name} WHERE token(k) >= token(?) LIMIT ?`,
     count: `SELECT count(*) AS n FROM ${name}`,
+    remove: `DELETE FROM ${name} USING TIMESTAMP ? WHERE k = ?`,
   };
 }

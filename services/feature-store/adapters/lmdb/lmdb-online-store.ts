@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { rowEventTimeUs } from '@featuremesh/domain/packed-row';
 import type { Position } from '@featuremesh/domain/position';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
@@ -147,6 +148,19 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
         if (rows.length < options.limit) rows.push({ key: copyOf(key), row: copyOf(value) });
       }
       return rows;
+    });
+  }
+
+  async purge(table: TableRef, rows: readonly StoredRow[]): Promise<void> {
+    await guardedAsync(async () => {
+      const database = this.#tables.get(table);
+      await this.#root.transaction(() => {
+        this.#tables.assertExists(table);
+        for (const { key, row } of rows) {
+          const stored = database.getBinaryFast(key);
+          if (stored !== undefined && rowEventTimeUs(stored) <= rowEventTimeUs(row)) database.removeSync(key);
+        }
+      });
     });
   }
 
