@@ -35,7 +35,7 @@ export const checkOrder: Checker = evidence =>
   });
 
 /** V6: a read that waited for a write and was answered sees, for each of its keys, that row or one that wins over it. */
-export const checkReadAfter: Checker = evidence => {
+export const checkReadAfter: Checker = (evidence, { groups }) => {
   const rows = new Map<string, NaiveRow>();
   const byKey = new Map<string, NaiveRow[]>();
   for (const { imported, groupId, region, rows: logged } of evidence.feeds) {
@@ -57,6 +57,10 @@ export const checkReadAfter: Checker = evidence => {
       if (written === undefined || position < 0) return [];
       const eventTime = answer.eventTimes?.[position] ?? null;
       const greater = (byKey.get(at) ?? []).filter(row => naiveOrder(row, written) >= 0);
+      const retentionMs =
+        groups.find(({ groupId }) => groupId === waitedFor.groupId)?.retentionMs ?? Infinity;
+      const hasExpired = Number(written.eventTimeUs) / 1_000 < read.afterMs - retentionMs;
+      if (eventTime === null && hasExpired) return [];
       const fits = greater.some(row =>
         eventTime === null ? row.deleted : row.eventTimeUs === microsOf(eventTime) && !row.deleted,
       );

@@ -1,4 +1,5 @@
 import type { Checker, Evidence, ExpectedGroup, Violation } from './evidence.ts';
+import { outlasts } from './expiry.ts';
 import { bytesText, type NaiveRow, naiveOrder, naiveRow, rowIdentity } from './naive-row.ts';
 import { winnersOf } from './winners.ts';
 
@@ -28,6 +29,8 @@ function compare(
     violations.push({ invariant: 'S1', what: `${group.name} in ${region}: ${what}` });
   };
   for (const [key, winner] of expected) {
+    // What is about to expire is gone here and not yet there.
+    if (!outlasts(winner, group, evidence)) continue;
     const found = stored.get(key);
     if (found === undefined) complain(`no row where ${rowIdentity(winner.bytes)} won`);
     else {
@@ -88,7 +91,7 @@ export const checkDurability: Checker = (evidence, expectation) => {
       violations.push({ invariant: 'S5', what: `${what} and is in no log` });
       continue;
     }
-    if (group?.regions.includes(region) !== true) continue;
+    if (group?.regions.includes(region) !== true || !outlasts(row, group, evidence)) continue;
     const at = `${region} ${groupId}`;
     const store = stores.get(at) ?? storedRows(evidence, groupId, region);
     stores.set(at, store);

@@ -120,6 +120,14 @@ export interface ExpectedSecret {
   readonly givings: number;
 }
 
+/** A row that stood in a store where a greater one of its key had stood before. */
+export interface Relapse {
+  readonly region: string;
+  readonly groupId: string;
+  readonly greatest: Uint8Array;
+  readonly row: Uint8Array;
+}
+
 /** Who may hold what, written down by hand for the run, apart from the code that decides it in the product. */
 export interface Expectation {
   readonly regions: readonly string[];
@@ -138,6 +146,8 @@ export interface ExpectedGroup {
   /** Regions that might hold rows before a tightening in the run, and true time by which every region had enforced it. */
   readonly before?: { readonly regions: readonly string[]; readonly enforcedMs: number };
   readonly maxAgeMs?: number;
+  /** Rows older than this may be gone. */
+  readonly retentionMs?: number;
 }
 
 /** All that was seen of a run; checkers judge nothing else. */
@@ -152,6 +162,9 @@ export interface Evidence {
   readonly reads: readonly AnsweredRead[];
   readonly stored: readonly StoredTable[];
   readonly sightings: readonly Sighting[];
+  readonly relapses: readonly Relapse[];
+  /** True time of the end; clocks of regions deviate from it by at most `MAX_SKEW_MS`. */
+  readonly endedMs: number;
 }
 
 /** A broken invariant. `what` names regions, groups and sequences, so that a trace can be searched for them. */

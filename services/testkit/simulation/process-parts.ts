@@ -1,5 +1,6 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
+import type { PurgePatience } from '@featuremesh/domain/retention';
 import type { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import type { LinkProgress } from '@featuremesh/feature-store/ports/change-log';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
@@ -26,6 +27,7 @@ export interface Hooks {
   readonly linkIn?: (link: LinkIn, sink: FeedSink, peer: string) => LinkIn;
   readonly feedSink?: (sink: FeedSink) => FeedSink;
   readonly feedSource?: (source: FeedSource) => FeedSource;
+  readonly patience?: PurgePatience;
   readonly reads?: (read: TicketReader['read']) => TicketReader['read'];
 }
 

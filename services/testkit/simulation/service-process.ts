@@ -1,7 +1,9 @@
+import type { PurgePatience } from '@featuremesh/domain/retention';
 import { INGEST_LIMITS } from '@featuremesh/feature-store/ingest/ingest-limits';
 import { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import { LagTracker } from '@featuremesh/feature-store/ingest/lag-tracker';
 import { Projector } from '@featuremesh/feature-store/ingest/projector';
+import { RetentionSweeper, type SweepPace } from '@featuremesh/feature-store/ingest/retention-sweeper';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
 import { Publisher } from '@featuremesh/feature-store/registry/publisher';
@@ -18,6 +20,12 @@ import { ProcessTime } from './process-time.ts';
 import { NO_METRICS, simulatedLogger } from './quiet.ts';
 import { simulatedOnlineStore } from './simulated-online-store.ts';
 
+/** Processes of a simulated region share one clock, so that little patience is enough; deletions stay longer, as they do really. */
+const PATIENCE: PurgePatience = { valuesMs: 300, deletionsMs: 5_000 };
+
+/** Quick, since runs last seconds; pages are smaller than tables, so that sweeps are interrupted. */
+const SWEEP_PACE: SweepPace = { checkMs: 250, leastMs: 500, pageRows: 4, pauseMs: 20 };
+
 /** One service process of a region: the real write path, projector, table keeper and ticket reader over simulated disks and time. */
 export class ServiceProcess {
   readonly slot: number;
@@ -32,6 +40,7 @@ export class ServiceProcess {
   readonly write: IngestService['write'];
   readonly read: TicketReader['read'];
   readonly #projector: Projector;
+  readonly #sweeper: RetentionSweeper;
   readonly #deathListeners = new Set<() => void>();
   #ready = false;
 
@@ -65,6 +74,11 @@ export class ServiceProcess {
     this.waiter = new StateWaiter({ registry, timer: time, signal: new AbortController().signal });
     const common = { registry, tables, store, log, slot, region: disk.id, logger, metrics: NO_METRICS };
     this.#projector = new Projector({ ...common, random, ...clockAndTimer });
+    this.#sweeper = new RetentionSweeper({
+      ...{ ...common, random, ...clockAndTimer },
+      patience: hooks.patience ?? PATIENCE,
+      pace: SWEEP_PACE,
+    });
     this.ingest = new IngestService({ ...common, random, limits: INGEST_LIMITS, ...clockAndTimer });
     const write: IngestService['write'] = command => this.ingest.write(command);
     this.write = hooks.writes?.(write) ?? write;
@@ -91,6 +105,7 @@ export class ServiceProcess {
     await this.tables.start();
     this.lag.start();
     this.#projector.start();
+    this.#sweeper.start();
     this.#ready = true;
     await this.ingest.start();
   }

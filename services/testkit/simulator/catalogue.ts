@@ -51,6 +51,7 @@ interface Shape {
   readonly rows: 'shared' | 'origin';
   readonly allowed: readonly RegionId[];
   readonly maxAgeMs?: number;
+  readonly retentionMs?: number;
   readonly visibility?: Visibility;
 }
 
@@ -78,10 +79,11 @@ export function simulatedCatalogue(
   const kept: Shape = { ...shared, name: 'kept', mode: 'local' };
   const pinned: Shape = { ...shared, name: 'pinned', rows: 'origin' };
   const shrinking: Shape = { ...shared, name: 'shrinking' };
+  const fading: Shape = { ...shared, name: 'fading', retentionMs: 8_000 };
   const late: Shape = { ...shared, name: 'late' };
   const [firstVeil, ...laterVeils] = veils;
   const veiled: Shape = { ...shared, name: VEILED_NAME, allowed: two, visibility: firstVeil };
-  const shapes = [everywhere, pair, kept, pinned, shrinking, veiled];
+  const shapes = [everywhere, pair, kept, pinned, shrinking, veiled, fading];
   const define = (shape: Shape, at: number): CatalogueEntry[] => [
     { kind: 'group', home, sequence: 2 * at + 1, group: groupOf(shape, home, all) },
     { kind: 'policy', home, sequence: 2 * at + 2, policy: policyOf(shape, home, 1, at + 1) },
@@ -158,13 +160,14 @@ function groupIdOf(name: string): string {
   return (name === VEILED_NAME ? 'veiled' : name).padEnd(16, 'a');
 }
 
-function expected({ name, mode, rows, allowed, maxAgeMs }: Shape): ExpectedGroup {
+function expected({ name, mode, rows, allowed, maxAgeMs, retentionMs }: Shape): ExpectedGroup {
   return {
     groupId: groupIdOf(name),
     name,
     sharing: mode === 'local' || rows === 'origin' ? 'own' : 'shared',
     regions: allowed,
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    ...(retentionMs === undefined ? {} : { retentionMs }),
   };
 }
 
@@ -181,6 +184,7 @@ function groupOf(shape: Shape, home: RegionId, all: readonly RegionId[]): Catalo
     owner: `${shape.name}@example.com`,
     tags: [shape.name],
     ...(shape.maxAgeMs === undefined ? {} : { maxAgeMs: shape.maxAgeMs }),
+    ...(shape.retentionMs === undefined ? {} : { retentionMs: shape.retentionMs }),
   });
 }
 

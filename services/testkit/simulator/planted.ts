@@ -27,6 +27,7 @@ export const PLANTED = {
   'publishes-everything': ['C1'],
   'never-takes-back': ['C2'],
   'publishes-once': ['C4'],
+  'purges-too-early': ['S8'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** The name of a planted defect. */
@@ -58,6 +59,8 @@ export function hooksOf(defect: PlantedDefect | undefined): Hooks {
         reads: read => (ticket, caller) =>
           read({ ...ticket, includeStale: true }, caller).then(calledPresent),
       };
+    case 'purges-too-early':
+      return { patience: { valuesMs: -7_000, deletionsMs: -7_000 } };
     case 'claims-positions':
       return {
         store: store => replaced(store, { appliedPosition: () => Promise.resolve(Number.MAX_SAFE_INTEGER) }),

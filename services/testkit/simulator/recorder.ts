@@ -10,10 +10,12 @@ import type {
   OutAppend,
   PositionedWrite,
   ProgressReport,
+  Relapse,
   Resting,
   StoredTable,
   WatermarkMove,
 } from '../checkers/evidence.ts';
+import { type NaiveRow, naiveOrder, naiveRow } from '../checkers/naive-row.ts';
 import type { Observers } from '../simulation/process-parts.ts';
 import type { RegionDisk } from '../simulation/region-disk.ts';
 import type { Scheduler } from '../simulation/scheduler.ts';
@@ -31,9 +33,12 @@ export class Recorder {
   readonly lags: LagSample[] = [];
   readonly watermarks: WatermarkMove[] = [];
   readonly reads: AnsweredRead[] = [];
+  readonly relapses: Relapse[] = [];
   /** Not judged by themselves: what readers may wait for. */
   readonly positioned: PositionedWrite[] = [];
   readonly #watermarks = new Map<string, number>();
+  /** Region, table and key → the greatest row that ever stood there. */
+  readonly #greatest = new Map<string, NaiveRow>();
 
   readonly #secrets: SightingLog;
 
@@ -50,7 +55,10 @@ export class Recorder {
         this.progress.push({ region, ...progress, atMs: this.#scheduler.nowMs() });
         trace?.(`${region} knows ${JSON.stringify(progress)}`);
       },
-      onApplied: disk => this.#noteWatermarks(disk),
+      onApplied: disk => {
+        this.#noteWatermarks(disk);
+        this.#noteRelapses(disk);
+      },
       log: (source, level, fields, message) => {
         const { err } = fields;
         const error = err instanceof Error ? `${err.name}: ${err.message}` : '';
@@ -104,9 +112,13 @@ export class Recorder {
         for (const { row } of held) this.#rest(disk.id, 'store', row);
       }
     }
-    const { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads } = this;
+    const { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads, relapses } = this;
     const { sightings } = this.#secrets;
-    return { feeds, outs, resting, acknowledged, progress, lags, watermarks, reads, stored, sightings };
+    const endedMs = this.#scheduler.nowMs();
+    return {
+      ...{ feeds, outs, resting, acknowledged, progress, lags, watermarks, reads, relapses },
+      ...{ stored, endedMs, sightings },
+    };
   }
 
   #restBatch(
@@ -125,6 +137,19 @@ export class Recorder {
 
   #rest(region: string, place: Resting['place'], bytes: Uint8Array): void {
     if (bytes.length > 0) this.resting.push({ region, place, bytes, atMs: this.#scheduler.nowMs() });
+  }
+
+  #noteRelapses({ id, store }: RegionDisk): void {
+    for (const [name, { ref, rows }] of store.tables) {
+      for (const [key, { row }] of rows) {
+        const at = `${id} ${name} ${key}`;
+        const greatest = this.#greatest.get(at);
+        if (greatest?.bytes === row) continue;
+        const parsed = naiveRow(row);
+        if (greatest === undefined || naiveOrder(parsed, greatest) >= 0) this.#greatest.set(at, parsed);
+        else this.relapses.push({ region: id, groupId: ref.groupId, greatest: greatest.bytes, row });
+      }
+    }
   }
 
   /** Written down where one moved; a store that lost one is seen as a move to 0. */
