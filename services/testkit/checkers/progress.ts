@@ -1,4 +1,5 @@
 import type { Checker, Evidence, Expectation, ExpectedGroup, FeedAppend, Violation } from './evidence.ts';
+import { outlasts } from './expiry.ts';
 import { bytesText, type NaiveRow, naiveOrder, naiveRow, rowIdentity } from './naive-row.ts';
 
 /** Groups that travel from one region to another all the time of the run. */
@@ -63,7 +64,7 @@ export const checkProgress: Checker = (evidence, expectation) => {
       what: `${region} reports a lag of ${lagMs} ms behind ${peer}`,
     }));
   const broken = claims.flatMap(claim => {
-    const missing = firstMissing(index, travelling(expectation, claim.peer, claim.region), claim);
+    const missing = firstMissing(evidence, index, travelling(expectation, claim.peer, claim.region), claim);
     return missing === undefined ? [] : [missing];
   });
   return [...zero, ...broken];
@@ -100,13 +101,21 @@ function push<T>(map: Map<string, T[]>, at: string, one: T): void {
   else list.push(one);
 }
 
-function firstMissing(index: Index, groups: readonly ExpectedGroup[], claim: Claim): Violation | undefined {
-  for (const { groupId, name } of groups) {
+function firstMissing(
+  evidence: Evidence,
+  index: Index,
+  groups: readonly ExpectedGroup[],
+  claim: Claim,
+): Violation | undefined {
+  for (const group of groups) {
+    const { groupId, name } = group;
     const arrivals = index.arrivals(claim.region, groupId);
     for (const append of index.own(claim.peer, groupId)) {
       if (append.regionMs >= claim.knownAsOfMs) break;
       for (const { key, row } of append.rows) {
         if (arrivals.has(bytesText(key), naiveRow(row), claim.throughSequence)) continue;
+        // A snapshot leaves out what has expired.
+        if (!outlasts(naiveRow(row), group, evidence)) continue;
         return {
           invariant: 'S6',
           what:
