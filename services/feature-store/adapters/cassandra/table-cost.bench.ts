@@ -36,6 +36,7 @@ const cluster = await LocalCassandra.open({
   tls: false,
   commitLogSync: 'periodic',
   flushSchema: true,
+  quickStart: false,
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void cluster.kill().then(() => process.exit(1)));
