@@ -207,6 +207,7 @@ async function createApp(shared: Process): Promise<RegionApp> {
       }),
     health,
     signal: lifecycle.signal,
+    maxTables: config.store.type === 'cassandra' ? config.store.maxTables : MAX_STORE_TABLES,
     routeState: () => (lifecycle.phase.kind === 'stopping' ? 'draining' : 'active'),
     ...machine,
   });

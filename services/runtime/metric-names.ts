@@ -85,6 +85,11 @@ export const METRICS = {
   },
   featuremesh_feed_append_seconds: seconds(SERVICE, 'Time of one append to the log, synced to disk'),
   featuremesh_apply_seconds: seconds(SERVICE, 'Time of one step of the online store'),
+  featuremesh_rows_applied_total: counter(
+    SERVICE,
+    'rows',
+    'Rows of steps that the online store took; beside accepted and imported rows it says how often rows are written twice',
+  ),
   featuremesh_rows_older_total: counter(SERVICE, 'rows', 'Applied rows that lost to a newer stored row'),
   featuremesh_idempotency_entries: gauge(SERVICE, 'number', 'Remembered idempotency keys'),
   // store

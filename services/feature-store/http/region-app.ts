@@ -1,3 +1,4 @@
+import { MAX_STORE_TABLES } from '@featuremesh/domain/limits';
 import type { Officer } from '@featuremesh/domain/policy';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
@@ -55,6 +56,8 @@ export interface RegionAppOptions {
   /** Longest wait for the sync agent's report; tests without an agent shorten it. */
   readonly enforcementWaitMs?: number;
   readonly tracing?: Tracing | undefined;
+  /** Tables that the store may hold; those of an embedded one where not given. */
+  readonly maxTables?: number;
   /** Sets what is known only when it is asked for, before metrics are written out. */
   readonly gauges?: () => Promise<void>;
 }
@@ -124,7 +127,7 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
 
 function registerDesks(
   fastify: FastifyInstance,
-  { registry, clock, timer, random, enforcementWaitMs }: RegionAppOptions,
+  { registry, clock, timer, random, enforcementWaitMs, maxTables }: RegionAppOptions,
   parts: { tables: TableKeeper; view: CurrentView; officers: () => readonly Officer[] },
 ): void {
   const { tables, view, officers } = parts;
@@ -136,7 +139,7 @@ function registerDesks(
   });
   const writer = new RegistryWriter({ registry, tables, enforcement });
   registerAdminRoutes(fastify, {
-    definitions: new DefinitionDesk({ writer, clock, random }),
+    definitions: new DefinitionDesk({ writer, clock, random, maxTables: maxTables ?? MAX_STORE_TABLES }),
     lifecycle: new LifecycleDesk(writer),
     policies: new PolicyDesk({ registry, officers, tables, enforcement, clock }),
     registry,

@@ -7,7 +7,6 @@ import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
 import { WriteRegion, type WriteRegionOptions } from '@featuremesh/testkit/ingest/write-region';
 import { WriteWorld } from '@featuremesh/testkit/ingest/write-world';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import type { LmdbOnlineStore } from '../adapters/lmdb/lmdb-online-store.ts';
 import type { OnlineStore } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
 import { ownWatermark } from './applied-names.ts';
@@ -339,7 +338,7 @@ test('a draining process refuses writes', async () => {
   expect(await codeOf(region.write('delays', [row('a', 1)]))).toBe('SHUTTING_DOWN');
 });
 
-function failing(store: LmdbOnlineStore, isDown: () => boolean): OnlineStore & StampBounds {
+function failing(store: OnlineStore & StampBounds, isDown: () => boolean): OnlineStore & StampBounds {
   return new Proxy<OnlineStore & StampBounds>(store, {
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target);

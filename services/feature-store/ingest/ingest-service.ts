@@ -9,6 +9,7 @@ import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { ChangeLog } from '../ports/change-log.ts';
+import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { OnlineStore } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
@@ -46,6 +47,8 @@ export interface IngestOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly tracing?: Tracing | undefined;
+  /** Given by tests only. */
+  readonly onCrashPoint?: OnCrashPoint | undefined;
 }
 
 /** One request under way. `beginChunk` takes the time and the stamps of its next chunk, or fails the run. */
@@ -73,15 +76,28 @@ export class IngestService {
   #draining = false;
 
   constructor(options: IngestOptions) {
-    const { registry, tables, store, log, clock, timer, region, slot, limits, logger, metrics } = options;
+    const {
+      registry,
+      tables,
+      store,
+      log,
+      clock,
+      timer,
+      region,
+      slot,
+      limits,
+      logger,
+      metrics,
+      onCrashPoint,
+    } = options;
     this.#options = options;
     this.#gate = new ChunkGate(limits);
     this.#groups = new HeldGroups({ registry, tables, region, clock });
     this.#targets = new WriteTargets({ groups: this.#groups, tables, region, clock });
     const steps = new ReplaySteps({ groups: this.#groups, region, feedEpoch: log.feedEpoch, clock });
-    const replay = new LogReplay({ log, store, steps, timer, logger });
+    const replay = new LogReplay({ log, store, steps, timer, logger, onCrashPoint });
     const holder = `slot-${slot}-${options.random.base32(16)}`;
-    this.#owner = new SlotOwner({ slot, holder, log, store, replay, clock, timer, logger });
+    this.#owner = new SlotOwner({ slot, holder, log, store, replay, clock, timer, logger, onCrashPoint });
     const earlier = new EarlierChunks({
       store,
       log,

@@ -3,6 +3,7 @@ import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { TraceSpan, Tracing } from '@featuremesh/runtime/tracing';
 import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
+import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { REPLAY_STEPS_IN_FLIGHT, RETRY_FIRST_MS, RETRY_LONGEST_MS } from './ingest-limits.ts';
 import { type BareStep, NO_STEP, type ReplaySteps } from './replay-step.ts';
@@ -29,6 +30,7 @@ export class LogReplay {
   readonly #timer: Timer;
   readonly #logger: Logger;
   readonly #tracing: Tracing | undefined;
+  readonly #onCrashPoint: OnCrashPoint | undefined;
 
   constructor(options: {
     log: ChangeLog;
@@ -37,6 +39,8 @@ export class LogReplay {
     timer: Timer;
     logger: Logger;
     tracing?: Tracing | undefined;
+    /** Given by tests only. */
+    onCrashPoint?: OnCrashPoint | undefined;
   }) {
     this.#log = options.log;
     this.#store = options.store;
@@ -44,6 +48,7 @@ export class LogReplay {
     this.#timer = options.timer;
     this.#logger = options.logger;
     this.#tracing = options.tracing;
+    this.#onCrashPoint = options.onCrashPoint;
   }
 
   /** Applies the slot's own messages that the log held at the call; resolves with the watermark. Rejects as log and store do. */
@@ -69,13 +74,15 @@ export class LogReplay {
     for await (const message of open(signal)) {
       const step = await this.#awaitStep(message, signal);
       if (step === undefined) break;
+      if (this.#onCrashPoint !== undefined) await this.#onCrashPoint('replay/read');
       const { sequence } = message;
       const watermark = { name: scope.watermark, sequence, after: tail };
       tail = sequence;
       const span = this.#tracing && this.#span(this.#tracing, message, step.rows.length);
       const applied = this.#store.apply({ ...step, watermark, lease: scope.lease }).then(
-        () => {
+        async () => {
           span?.end();
+          if (this.#onCrashPoint !== undefined) await this.#onCrashPoint('replay/applied');
           scope.onApplied?.(message, step.rows.length);
         },
         (error: unknown) => {

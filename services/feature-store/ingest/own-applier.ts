@@ -2,6 +2,7 @@ import { assert } from '@featuremesh/domain/assert';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { AppendOutcome, ChangeLog, ChunkAppend } from '../ports/change-log.ts';
+import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { ownWatermark } from './applied-names.ts';
 import { RETRY_FIRST_MS, RETRY_LONGEST_MS, UNKNOWN_APPEND_QUARANTINE_MS } from './ingest-limits.ts';
@@ -23,6 +24,8 @@ export interface OwnApplierOptions {
   readonly timer: Timer;
   readonly logger: Logger;
   readonly onFenced: () => void;
+  /** Given by tests only. */
+  readonly onCrashPoint?: OnCrashPoint | undefined;
 }
 
 /**
@@ -85,9 +88,13 @@ export class OwnApplier {
         this.#fallBehind('an append has an unknown outcome');
       }
       if (outcome.kind !== 'stored') return outcome;
+      const { onCrashPoint } = this.#options;
+      if (onCrashPoint !== undefined) await onCrashPoint('own/appended');
       const applying = this.#issue(outcome.sequence, stepOf(outcome.sequence));
       settle();
-      return { ...outcome, online: await applying };
+      const online = await applying;
+      if (onCrashPoint !== undefined) await onCrashPoint('own/applied');
+      return { ...outcome, online };
     } finally {
       settle();
     }

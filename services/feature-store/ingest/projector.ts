@@ -6,6 +6,7 @@ import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
+import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import { importsWatermark, ownWatermark, PROJECTOR_LEASE, slotLease } from './applied-names.ts';
@@ -29,6 +30,8 @@ export interface ProjectorOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly tracing?: Tracing | undefined;
+  /** Given by tests only. */
+  readonly onCrashPoint?: OnCrashPoint | undefined;
 }
 
 /**
@@ -43,11 +46,11 @@ export class Projector {
 
   constructor(options: ProjectorOptions) {
     const { log, store, clock, timer, logger } = options;
-    const { region, tracing } = options;
+    const { region, tracing, onCrashPoint } = options;
     const groups = new HeldGroups({ registry: options.registry, tables: options.tables, region, clock });
     const steps = new ReplaySteps({ groups, region, feedEpoch: log.feedEpoch, clock });
     this.#options = options;
-    this.#replay = new LogReplay({ log, store, steps, timer, logger, tracing });
+    this.#replay = new LogReplay({ log, store, steps, timer, logger, tracing, onCrashPoint });
     this.#holder = `projector-${options.slot}-${options.random.base32(16)}`;
     this.#leadership = new Leadership({
       ...{ lease: PROJECTOR_LEASE, holder: this.#holder, store, clock, timer, logger },
@@ -96,7 +99,7 @@ export class Projector {
 
   /** The slot's lease is taken for it, so that a process which comes back finds itself fenced. */
   async #takeOverTail(slot: number, signal: AbortSignal): Promise<void> {
-    const { store, log, timer, logger } = this.#options;
+    const { store, log, timer, logger, onCrashPoint } = this.#options;
     const watermark = ownWatermark(slot, log.feedEpoch);
     const pending = async (): Promise<boolean> =>
       (await log.lastSequence({ kind: 'own', slot })) > (await store.watermark(watermark));
@@ -108,8 +111,10 @@ export class Projector {
       await this.#acquire(slotLease(slot), LEASE_MS).catch(() => undefined);
     });
     try {
+      if (onCrashPoint !== undefined) await onCrashPoint('takeover/leased');
       const onApplied = (_: LogMessage, rows: number): void => this.#count('takeover', rows);
       await this.#replay.ownTail(slot, { watermark, lease, signal, onApplied });
+      if (onCrashPoint !== undefined) await onCrashPoint('takeover/applied');
     } catch (error) {
       if (!isStaleLease(error)) throw error;
     } finally {

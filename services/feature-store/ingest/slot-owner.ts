@@ -3,6 +3,7 @@ import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { ChangeLog } from '../ports/change-log.ts';
+import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
 import { ownWatermark, slotLease } from './applied-names.ts';
@@ -29,6 +30,8 @@ export interface SlotOwnerOptions {
   readonly clock: Clock;
   readonly timer: Timer;
   readonly logger: Logger;
+  /** Given by tests only. */
+  readonly onCrashPoint?: OnCrashPoint | undefined;
 }
 
 type State =
@@ -154,8 +157,9 @@ export class SlotOwner {
       if (signal.aborted) return false;
       const stamps = await StampClock.open({ slot, bounds: store, clock, lease, seenUs });
       const onFenced = (): void => this.#lose();
+      const { onCrashPoint } = this.#options;
       const applier = new OwnApplier(
-        { slot, lease, log, store, replay, timer, logger, onFenced },
+        { slot, lease, log, store, replay, timer, logger, onFenced, onCrashPoint },
         { tail, hadOtherOwner: this.#isContended },
       );
       this.#isContended = false;

@@ -10,6 +10,7 @@ import type { Clock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
 import { type DefinitionPlan, type PlannedDefinition, planDefinitions } from './definition-plan.ts';
 import type { RegistryWriter } from './registry-writer.ts';
+import { assertRoomForTables } from './table-room.ts';
 
 /** Characters of a group or service id: 80 random bits, so that regions never draw the same (A3). */
 const ID_CHARACTERS = 16;
@@ -19,6 +20,8 @@ export interface DefinitionDeskOptions {
   readonly writer: RegistryWriter;
   readonly clock: Clock;
   readonly random: Random;
+  /** Tables that this region's store may hold. */
+  readonly maxTables: number;
 }
 
 /** Plans and applies definition sets at their home region; a set is applied whole or not at all (A9). */
@@ -61,12 +64,14 @@ export class DefinitionDesk {
   }
 
   #plan(definitions: DefinitionsRequest['definitions'], state: MeshState): DefinitionPlan {
-    const { clock, random } = this.#options;
+    const { clock, random, maxTables } = this.#options;
+    const nowMs = clock.nowMs();
     const plan = planDefinitions(definitions, state, {
-      nowMs: clock.nowMs(),
+      nowMs,
       newId: () => random.base32(ID_CHARACTERS),
     });
     if (!plan.ok) throw new ProblemError(plan.problem);
+    assertRoomForTables(state, plan.value.after, { maxTables, nowMs });
     return plan.value;
   }
 }

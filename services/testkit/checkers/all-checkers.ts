@@ -1,8 +1,8 @@
 import { checkMaxAge, checkOrder, checkReadAfter } from './answers.ts';
 import { checkConvergence, checkDurability, checkWholeRows } from './convergence.ts';
 import type { Checker } from './evidence.ts';
-import { checkForgotten, checkNeverKnown, checkNotRevived, checkTold } from './known-names.ts';
 import { checkExpiry } from './expiry.ts';
+import { checkForgotten, checkNeverKnown, checkNotRevived, checkTold } from './known-names.ts';
 import { checkGaps, checkProgress, checkWatermarks } from './progress.ts';
 import { checkResidency } from './residency.ts';
 

@@ -8,6 +8,8 @@ const SCRIPT = fileURLToPath(new URL('./writer-process.ts', import.meta.url));
 export class SpawnedWriter {
   /** Batch number → position token. */
   readonly acknowledged = new Map<number, string>();
+  /** First row's hash → rows, of every step that it issued to the store. */
+  readonly issued = new Map<string, number>();
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   readonly #waiting: {
@@ -44,6 +46,11 @@ export class SpawnedWriter {
     return this.#when(() => this.acknowledged.size >= batches);
   }
 
+  /** Resolves when the process has ended by itself and all that it printed is read. */
+  ended(): Promise<void> {
+    return this.#ended;
+  }
+
   /** `kill -9`; resolves when nothing of it runs and all that it printed is read. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
@@ -74,6 +81,7 @@ export class SpawnedWriter {
     for (const line of lines) {
       const [word, batch, position] = line.split(' ');
       if (word === 'ready') this.#isReady = true;
+      if (word === 'issue') this.issued.set(position ?? '', Number(batch));
       if (word === 'ack') this.acknowledged.set(Number(batch), position ?? '');
     }
     this.#wake();

@@ -7,6 +7,7 @@ import { INGEST_LIMITS, type IngestLimits } from '@featuremesh/feature-store/ing
 import { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import type { WriteCommand, WriteSummary } from '@featuremesh/feature-store/ingest/write-command';
 import type { ChangeLog } from '@featuremesh/feature-store/ports/change-log';
+import type { OnCrashPoint } from '@featuremesh/feature-store/ports/crash-points';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
 import { type Clock, systemClock } from '@featuremesh/runtime/clock';
@@ -26,8 +27,11 @@ export interface WriteRegionOptions {
   readonly limits?: Partial<IngestLimits>;
   readonly clock?: Clock;
   readonly logLevel?: LogLevel;
+  /** Another real store than LMDB in a folder; the region closes it. */
+  readonly openStore?: () => Promise<OnlineStore & StampBounds>;
+  readonly onCrashPoint?: OnCrashPoint;
   /** Put between the write path and the real store, or the real log, for instance to make them fail. */
-  readonly wrapStore?: (store: LmdbOnlineStore) => OnlineStore & StampBounds;
+  readonly wrapStore?: (store: OnlineStore & StampBounds) => OnlineStore & StampBounds;
   readonly wrapLog?: (log: JetStreamChangeLog) => ChangeLog;
 }
 
@@ -64,12 +68,11 @@ export class WriteRegion {
   static async start(options: WriteRegionOptions): Promise<WriteRegion> {
     const folder = options.storePath === undefined ? await mkdtemp(join(tmpdir(), 'fm-write-')) : undefined;
     const { world, slot = 0, clock = systemClock } = options;
-    const lmdb = LmdbOnlineStore.open({
-      path: join(options.storePath ?? folder ?? '', 'online'),
-      maxTables: 64,
-    });
-    await lmdb.ensureTables(world.tables());
-    const store = options.wrapStore?.(lmdb) ?? lmdb;
+    const real =
+      (await options.openStore?.()) ??
+      LmdbOnlineStore.open({ path: join(options.storePath ?? folder ?? '', 'online'), maxTables: 64 });
+    await real.ensureTables(world.tables());
+    const store = options.wrapStore?.(real) ?? real;
     const logger = createLogger({ process: 'test' }, { level: options.logLevel ?? 'silent' });
     const timer = systemTimer;
     const log = await JetStreamChangeLog.connect({ servers: options.brokerUrl, slot, logger, timer });
@@ -84,6 +87,7 @@ export class WriteRegion {
       slot,
       region: WORLD_REGION,
       limits: { ...INGEST_LIMITS, ...options.limits },
+      onCrashPoint: options.onCrashPoint,
     });
     await ingest.start();
     return new WriteRegion({ ingest, store, log, parts, folder });

@@ -1,3 +1,5 @@
+import type { TestCluster } from '@featuremesh/feature-store/adapters/cassandra/testing/test-store';
+import type { CrashPoint } from '@featuremesh/feature-store/ports/crash-points';
 import { WriteWorld } from './write-world.ts';
 
 /** What a writer process is told, as JSON in its one argument. */
@@ -12,6 +14,12 @@ export interface WriterArguments {
   readonly keyed: boolean;
   /** Competes for the projector's lease as well. */
   readonly projects: boolean;
+  /** The process kills itself with -9 when it reaches the point for the n-th time. */
+  readonly crash?: { readonly point: CrashPoint; readonly at: number };
+  /** Works on this Cassandra instead of LMDB. */
+  readonly cassandra?: { readonly cluster: TestCluster; readonly keyspace: string };
+  /** Its clock is so far ahead: leases of a process that was killed before have run out for it. */
+  readonly clockAheadMs?: number;
 }
 
 /** Rows of one batch. */

@@ -1,7 +1,15 @@
+import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { ERRORS } from '@featuremesh/domain/error-catalogue';
 import { ProblemError } from '@featuremesh/domain/problem';
+import { CassandraOnlineStore } from '@featuremesh/feature-store/adapters/cassandra/cassandra-online-store';
+import { testStoreOptions } from '@featuremesh/feature-store/adapters/cassandra/testing/test-store';
 import { Projector } from '@featuremesh/feature-store/ingest/projector';
+import type { OnCrashPoint } from '@featuremesh/feature-store/ports/crash-points';
+import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
+import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
+import { type Clock, systemClock } from '@featuremesh/runtime/clock';
+import { overlay } from '@featuremesh/runtime/overlay';
 import { WriteRegion } from './write-region.ts';
 import { WORLD_REGION } from './write-world.ts';
 import { type WriterArguments, writerBatch, writerWorld } from './writer-batches.ts';
@@ -14,11 +22,16 @@ const RETRY_MS = 50;
  */
 async function run(given: WriterArguments): Promise<void> {
   const world = writerWorld();
+  const onCrashPoint = given.crash === undefined ? undefined : crashAt(given.crash);
+  const clock = clockAhead(given.clockAheadMs ?? 0);
   const region = await WriteRegion.start({
     brokerUrl: given.brokerUrl,
     world,
     slot: given.slot,
     storePath: given.storePath,
+    clock,
+    ...(given.cassandra && { openStore: cassandraStore(given.cassandra, onCrashPoint) }),
+    ...(onCrashPoint && { onCrashPoint, wrapStore: tellingSteps }),
   });
   const projector = new Projector({
     ...region.parts,
@@ -28,6 +41,7 @@ async function run(given: WriterArguments): Promise<void> {
     log: region.log,
     region: WORLD_REGION,
     slot: given.slot,
+    onCrashPoint,
   });
   if (given.projects) projector.start();
   writeSync(1, 'ready\n');
@@ -43,6 +57,44 @@ async function run(given: WriterArguments): Promise<void> {
   await Promise.all(Array.from({ length: given.writers }, writer));
   writeSync(1, 'done\n');
 }
+
+/** Ends this process as kill -9 does, in the middle of what it is doing. */
+function crashAt({ point, at }: NonNullable<WriterArguments['crash']>): OnCrashPoint {
+  let reached = 0;
+  return async reachedPoint => {
+    if (reachedPoint === point && ++reached >= at) process.kill(process.pid, 'SIGKILL');
+  };
+}
+
+/** Prints `issue <rows> <hash>` for every step with rows, in the order in which steps are issued: a store relies on that order. */
+function tellingSteps(store: OnlineStore & StampBounds): OnlineStore & StampBounds {
+  return overlay(store, {
+    apply: step => {
+      const [first] = step.rows;
+      if (first !== undefined) {
+        const hash = createHash('sha256').update(first.key).update(first.row).digest('hex');
+        writeSync(1, `issue ${step.rows.length} ${hash}\n`);
+      }
+      return store.apply(step);
+    },
+  });
+}
+
+function cassandraStore(
+  { cluster, keyspace }: NonNullable<WriterArguments['cassandra']>,
+  onCrashPoint: OnCrashPoint | undefined,
+): () => Promise<OnlineStore & StampBounds> {
+  return async () => {
+    const store = new CassandraOnlineStore({ ...testStoreOptions(cluster, { keyspace }), onCrashPoint });
+    await store.connect();
+    return store;
+  };
+}
+
+const clockAhead = (aheadMs: number): Clock => ({
+  nowMs: () => systemClock.nowMs() + aheadMs,
+  nowUs: () => systemClock.nowUs() + BigInt(aheadMs) * 1_000n,
+});
 
 /** As a producer does: an answer that says retryable is tried again. */
 async function writeUntilAccepted(

@@ -124,6 +124,8 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
           rows.length === 0 ? NOTHING : parts.rows.write(step.table, rows, expired),
           idempotency === undefined ? undefined : parts.idempotency.remember(idempotency, expired),
         ]);
+        const { onCrashPoint } = this.#options;
+        if (onCrashPoint !== undefined && rows.length > 0) await onCrashPoint('store/rows-written');
         await turn?.before;
         const moved = watermark === undefined || (await parts.applied.moves(watermark, expired));
         // At once, also past the deadline: a step behind this one may claim what it moved, and would leave its positions behind.

@@ -3,6 +3,7 @@ import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Random } from '@featuremesh/runtime/random';
 import type { Timer } from '@featuremesh/runtime/timer';
+import type { OnCrashPoint } from '../../ports/crash-points.ts';
 
 /** Consistency levels of a write: each is a quorum, so that a settled read sees it. */
 export type WriteConsistency = 'LOCAL_QUORUM' | 'QUORUM' | 'EACH_QUORUM';
@@ -38,6 +39,8 @@ export interface CassandraStoreOptions {
   readonly timer: Timer;
   readonly random: Random;
   readonly logger: Logger;
+  /** Given by tests only. */
+  readonly onCrashPoint?: OnCrashPoint | undefined;
 }
 
 /** Longest call of the store; below the gateway's deadline for a region, so that the answer says what failed. */
