@@ -19,9 +19,12 @@ const KEY = { name: 'airport', type: 'string' } as const;
 class Tables {
   readonly held = new Map<string, TableRef>();
   failing: 'ensure' | 'drop' | undefined;
+  most = 100;
 
   async ensureTables(tables: readonly TableRef[]): Promise<void> {
     if (this.failing === 'ensure') throw new ProblemError(problem('TABLE_LIMIT', 'full'));
+    const after = new Set([...this.held.keys(), ...tables.map(table => JSON.stringify(table))]);
+    if (after.size > this.most) throw new ProblemError(problem('TABLE_LIMIT', 'full'));
     for (const table of tables) this.held.set(JSON.stringify(table), table);
   }
 
@@ -35,11 +38,11 @@ class Tables {
   }
 }
 
-function entry(home: string, sequence = 0): CatalogueEntry {
+function entry(home: string, sequence = 0, version = 1): CatalogueEntry {
   const definition = group('delays', { homeRegion: regionId(home) });
   const stored: CatalogueGroup = {
     id: ID,
-    version: 1,
+    version,
     revision: 1,
     schemaHash: 'h',
     definition,
@@ -124,4 +127,25 @@ test('a store that takes no more tables is named as the reason and tried again',
   store.failing = undefined;
   await tables.settle();
   expect(tables.tableFor(ID, 1)).toMatchObject({ generation: 1 });
+});
+
+test('of more tables than the store takes, those that fit are served, and a table that leaves makes room', async () => {
+  const { store, keeper } = setUp();
+  const { registry, tables } = keeper();
+  store.most = 2;
+  const leaving = { groupId: ID, version: 9, generation: 1 };
+  store.held.set(JSON.stringify(leaving), leaving);
+  await registry.saveTablePlacements([{ ...leaving, held: false }]);
+  await commit(registry, [entry('us-east-1'), entry('us-east-1', 0, 2)]);
+  await tables.settle();
+  expect(tables.failure()).toBeUndefined();
+  expect([1, 2].map(version => tables.tableFor(ID, version)?.version)).toEqual([1, 2]);
+
+  await commit(registry, [entry('us-east-1', 0, 3)]);
+  // A process that starts with too many serves what there is; so does one that ran before.
+  for (const one of [keeper().tables, tables]) {
+    await one.settle();
+    expect(one.failure()).toBe('TABLE_LIMIT');
+    expect([1, 2, 3].map(version => one.tableFor(ID, version)?.version)).toEqual([1, 2, undefined]);
+  }
 });

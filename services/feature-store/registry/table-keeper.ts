@@ -120,12 +120,41 @@ export class TableKeeper {
     for (const [key, placement] of known) if (placement.held) held.set(key, tableOf(placement));
     if (!this.#dirty && changed.length === 0 && sameTables(held, this.#tables)) return;
     this.#dirty = true;
-    await store.ensureTables([...held.values()]);
-    this.#tables = held;
+    const fits = await this.#hold(held);
     for (const table of await store.listTables()) {
       if (mayDrop(table, known.get(placementKey(table)))) await store.dropTable(table);
     }
+    // What was dropped may have made room.
+    if (!fits) await store.ensureTables([...held.values()]);
+    this.#tables = held;
     this.#dirty = false;
+  }
+
+  /** False where the store does not take all of them: those that it has, and new ones as far as they fit, are served all the same. */
+  async #hold(held: ReadonlyMap<string, TableRef>): Promise<boolean> {
+    const { store } = this.#options;
+    try {
+      await store.ensureTables([...held.values()]);
+      this.#tables = held;
+      return true;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    const present = new Set((await store.listTables()).map(tableKey));
+    const fitting = new Map([...held].filter(([, table]) => present.has(tableKey(table))));
+    await store.ensureTables([...fitting.values()]);
+    for (const [key, table] of held) {
+      if (fitting.has(key)) continue;
+      try {
+        await store.ensureTables([table]);
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        break;
+      }
+      fitting.set(key, table);
+    }
+    this.#tables = fitting;
+    return false;
   }
 
   /**
@@ -142,6 +171,10 @@ export class TableKeeper {
     const entries = groupKeysOf(await this.#options.registry.entries());
     return missing.flatMap(([key, placement]) => (entries.has(key) ? [] : [{ ...placement, held: false }]));
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof ProblemError && error.problem.code === 'TABLE_LIMIT';
 }
 
 function groupKeysOf(entries: readonly CatalogueEntry[]): ReadonlySet<string> {
@@ -176,6 +209,8 @@ function mayDrop(table: TableRef, placement: TablePlacement | undefined): boolea
 }
 
 const placementKey = (of: { groupId: string; version: number }): string => `${of.groupId}/${of.version}`;
+
+const tableKey = (table: TableRef): string => `${placementKey(table)}/${table.generation}`;
 
 const tableOf = ({ groupId, version, generation }: TablePlacement): TableRef => ({
   groupId,
