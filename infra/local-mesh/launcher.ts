@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { findUsedPorts } from '@featuremesh/cli/region/port-check';
 import { regionPorts } from '@featuremesh/cli/region/region-parts';
@@ -179,7 +180,7 @@ export class Launcher {
       `Profile full: a Cassandra cluster of ${dataCentres === 1 ? 'one data centre (memory is short for two)' : 'two data centres'} and a SeaweedFS per region; ` +
         `about ${neededMemoryMb(regions.length, dataCentres)} of ${availableMb} MB of memory`,
     );
-    return portBase => planStores({ dataDir, regions, portBase, dataCentres });
+    return portBase => planStores({ dataDir, regions, portBase, dataCentres, cores: availableParallelism() });
   }
 
   async #startStores(plans: readonly RegionStorePlan[]): Promise<void> {

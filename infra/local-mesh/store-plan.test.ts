@@ -9,7 +9,7 @@ import { chooseDataCentres, neededMemoryMb, planStores, storePorts, storeSection
 import { MESH_PORT_SPAN } from './wan-plan.ts';
 
 const regions = LOCAL_REGIONS.map(({ id }) => id);
-const plans = planStores({ dataDir: '/data', regions, portBase: 8_000, dataCentres: 2 });
+const plans = planStores({ dataDir: '/data', regions, portBase: 8_000, dataCentres: 2, cores: 2 });
 
 test('no two regions share a port, an address of a node or a folder, and all ports lie in the span of the mesh', () => {
   const ports = storePorts(plans);

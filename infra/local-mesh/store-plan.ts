@@ -46,7 +46,10 @@ export function planStores(input: {
   readonly regions: readonly string[];
   readonly portBase: number;
   readonly dataCentres: DataCentreCount;
+  readonly cores: number;
 }): readonly RegionStorePlan[] {
+  // Many nodes on few cores spend their first minutes compiling.
+  const quickStart = input.regions.length * input.dataCentres > input.cores;
   return input.regions.map((region, index) => {
     const folder = join(input.dataDir, STORES_FOLDER, region);
     const ports = input.portBase + PER_REGION_OFFSET + index * PORTS_PER_REGION;
@@ -64,7 +67,7 @@ export function planStores(input: {
         tls: false,
         commitLogSync: 'periodic',
         flushSchema: true,
-        quickStart: true,
+        quickStart,
       },
       objects: { folder: join(folder, 'seaweedfs'), portBase: ports + MAX_NODES },
     };

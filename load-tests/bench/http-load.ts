@@ -66,6 +66,7 @@ async function openLoop(
 export function openLoopValues({ latenciesMs, failed, seconds }: OpenLoopResult): Record<string, number> {
   const sorted = latenciesMs.toSorted((a, b) => a - b);
   return {
+    answers: sorted.length,
     requestsPerS: rounded(sorted.length / seconds),
     p50Ms: percentile(sorted, 0.5),
     p90Ms: percentile(sorted, 0.9),

@@ -28,6 +28,11 @@ const CONSTANT_PER_S = 300;
 const ROUNDS = 3;
 /** Enough that no request waits for one at the rates asked for. */
 const POOL_CONNECTIONS = 64;
+/** Requests asked for, as a multiple of what sixteen connections get, and connections enough that the client is no queue. */
+const OVERLOAD = 3;
+const OVERLOAD_CONNECTIONS = 1_000;
+/** With one node in the data centre grouping by replica is one statement, which is compared for itself. */
+const SLATE_PLANS = ['singles', 'in'] as const;
 const BATCH_ROWS = 500;
 const WRITE_BODIES = 40;
 const WRITE_CONNECTIONS = 8;
@@ -42,6 +47,8 @@ interface Measured {
   readonly context: BenchContext;
   readonly url: string;
   readonly raw: RawStore;
+  /** Process ids. */
+  readonly parts: { readonly nodes: readonly number[]; readonly service: number };
 }
 
 /** Reads and writes of a region on Cassandra beside the bare driver on the same cluster, in the same run, everything on this machine. */
@@ -64,7 +71,16 @@ export const onlineStore: Figure = {
         throw new Error('the region is not on Cassandra');
       const raw = await RawStore.connect(store);
       try {
-        yield* measureAll({ context: inOwn, url: region.url, raw });
+        const pids = region.pids ?? {};
+        const nodes = Object.keys(pids).flatMap(name =>
+          name.startsWith('cassandra') ? (pids[name] ?? []) : [],
+        );
+        yield* measureAll({
+          context: inOwn,
+          url: region.url,
+          raw,
+          parts: { nodes, service: pids['service-0'] ?? 0 },
+        });
       } finally {
         await raw.close();
       }
@@ -76,60 +92,112 @@ export const onlineStore: Figure = {
 };
 
 async function* measureAll(measured: Measured): AsyncGenerator<Measurement> {
-  const { context, url, raw } = measured;
+  const { url, raw } = measured;
   for (const [content, { service, groups }] of Object.entries(CONTENTS)) {
     const wanted = slates();
-    const rawSlates = await keysOf(url, raw, groups, wanted);
-    if (content === 'floats') yield* readPlans(measured, rawSlates);
-    const requests = wanted.map(keys => ({
+    const keys = await keysOf(url, raw, groups, wanted);
+    if (content === 'floats') yield* readPlans(measured, keys);
+    const requests = wanted.map(asked => ({
       path: '/v1/online/read',
-      body: JSON.stringify({ service, keys }),
+      body: JSON.stringify({ service, keys: asked }),
       contentType: 'application/json',
     }));
-    const [first] = requests;
-    if (first === undefined) return;
-    const answer = await probe(url, first, text => !/NOT_FOUND|REFUSED|UNAVAILABLE/.test(text));
-    await loadHttp(url, requests, { shape: { kind: 'closed', connections: 8 }, seconds: WARM_UP_S });
-    const pool = new Pool(url, { connections: POOL_CONNECTIONS });
-    const send = async ({ path, body, contentType }: LoadRequest): Promise<boolean> => {
-      const sent = { method: 'POST', path, body, headers: { 'content-type': contentType } } as const;
-      const response = await pool.request(sent);
-      await response.body.dump();
-      return response.statusCode === 200;
-    };
-    const shapes = [
-      ...CALLERS.map(connections => ({ kind: 'closed', connections }) as const),
-      { kind: 'open', requestsPerS: CONSTANT_PER_S } as const,
-    ];
-    for (const shape of shapes) {
-      const name = shape.kind === 'closed' ? `closed-${shape.connections}` : `constant-${shape.requestsPerS}`;
-      context.say(`  slate, ${content}, ${name}`);
-      const rounds: { ours: Record<string, number>; driver: Record<string, number>; plan: string }[] = [];
-      const seconds = Math.max(1, Math.round(context.seconds / ROUNDS));
-      for (let round = 0; round < ROUNDS && !context.signal.aborted; round++) {
-        const ours = await shapedWork(index => send(requests[index % requests.length] ?? first), {
-          shape,
-          seconds,
-        });
-        const driver = await rawShapes(raw, rawSlates, { shape, seconds });
-        rounds.push({ ours, driver: driver.values, plan: driver.plan });
-      }
-      const ours = bestOf(rounds.map(round => round.ours));
-      const driver = bestOf(rounds.map(round => round.driver));
-      yield {
-        variant: `slate/${content}/${name}`,
-        values: {
-          ...ours,
-          p50OfDriver: share(ours, driver, 'p50Ms'),
-          p99OfDriver: share(ours, driver, 'p99Ms'),
-        },
-        limit: driver,
-        note: `${rawSlates[0]?.length ?? 0} rows, ${answer.length} bytes answered; limit: the driver's best plan each round (${rounds.map(({ plan }) => plan).join(', ')})`,
-      };
-    }
-    await pool.close();
+    yield* slateReads(measured, { content, keys, requests });
+    if (content === 'floats') yield* overload(measured, requests);
   }
   yield* writes(measured);
+}
+
+/** Whole requests over HTTP beside the driver's best plan for the same rows, by turns, with the processor time of all that works for each. */
+async function* slateReads(
+  { context, url, raw, parts }: Measured,
+  what: { content: string; keys: RawSlates; requests: readonly LoadRequest[] },
+): AsyncGenerator<Measurement> {
+  const { content, keys, requests } = what;
+  const [first] = requests;
+  if (first === undefined) return;
+  const answer = await probe(url, first, text => !/NOT_FOUND|REFUSED|UNAVAILABLE/.test(text));
+  await loadHttp(url, requests, { shape: { kind: 'closed', connections: 8 }, seconds: WARM_UP_S });
+  const pool = new Pool(url, { connections: POOL_CONNECTIONS });
+  const send = async (index: number): Promise<boolean> => {
+    const { path, body, contentType } = requests[index % requests.length] ?? first;
+    const sent = { method: 'POST', path, body, headers: { 'content-type': contentType } } as const;
+    const response = await pool.request(sent);
+    await response.body.dump();
+    return response.statusCode === 200;
+  };
+  const shapes = [
+    ...CALLERS.map(connections => ({ kind: 'closed', connections }) as const),
+    { kind: 'open', requestsPerS: CONSTANT_PER_S } as const,
+  ];
+  const seconds = Math.max(1, Math.round(context.seconds / ROUNDS));
+  for (const shape of shapes) {
+    const name = shape.kind === 'closed' ? `closed-${shape.connections}` : `constant-${shape.requestsPerS}`;
+    context.say(`  slate, ${content}, ${name}`);
+    const ours: Record<string, number>[] = [];
+    const driver: Record<string, number>[] = [];
+    const plans: string[] = [];
+    for (let round = 0; round < ROUNDS && !context.signal.aborted; round++) {
+      const served = { shape, seconds, pids: [...parts.nodes, parts.service] };
+      ours.push(await shapedWork(send, served));
+      const asked = { shape, seconds, pids: [...parts.nodes, process.pid], plans: SLATE_PLANS };
+      const { values, plan } = await rawShapes(raw, keys, asked);
+      driver.push(values);
+      plans.push(plan);
+    }
+    const [best, limit] = [bestOf(ours), bestOf(driver)];
+    const shares = ['p50Ms', 'p99Ms', 'cpuUsPerRequest'].map(value => [
+      value.replace(/Ms|UsPerRequest/, 'OfDriver'),
+      rounded((best[value] ?? 0) / (limit[value] || 1)),
+    ]);
+    yield {
+      variant: `slate/${content}/${name}`,
+      values: { ...best, ...Object.fromEntries(shares) },
+      limit,
+      note: `${keys[0]?.length ?? 0} rows, ${answer.length} bytes answered; limit: the driver's best plan (${plans.join(', ')}); processor time of nodes and service, or of nodes and driver`,
+    };
+  }
+  await pool.close();
+}
+
+/** More than can be answered: what is refused is refused with a time to come back, and what is accepted is answered in time. */
+async function* overload(
+  { context, url }: Measured,
+  requests: readonly LoadRequest[],
+): AsyncGenerator<Measurement> {
+  const { seconds } = context;
+  context.say('  slate, floats, overload');
+  const peak = await loadHttp(url, requests, { shape: { kind: 'closed', connections: 16 }, seconds });
+  const requestsPerS = Math.ceil((peak['requestsPerS'] ?? 1) * OVERLOAD);
+  const pool = new Pool(url, { connections: OVERLOAD_CONNECTIONS });
+  let [refused, unexplained] = [0, 0];
+  const values = await shapedWork(
+    async index => {
+      const request = requests[index % requests.length];
+      if (request === undefined) return false;
+      const headers = { 'content-type': request.contentType };
+      const response = await pool.request({
+        method: 'POST',
+        path: request.path,
+        body: request.body,
+        headers,
+      });
+      await response.body.dump();
+      if (response.statusCode === 200) return true;
+      if ([429, 503].includes(response.statusCode) && response.headers['retry-after'] !== undefined)
+        refused += 1;
+      else unexplained += 1;
+      return false;
+    },
+    { shape: { kind: 'open', requestsPerS }, seconds },
+  );
+  await pool.close();
+  yield {
+    variant: `slate/floats/overload-${OVERLOAD}x`,
+    values: { askedPerS: requestsPerS, ...values, refused, unexplained },
+    limit: { requestsPerS: peak['requestsPerS'] ?? 0, p99Ms: peak['p99Ms'] ?? 0 },
+    note: 'latencies are those of accepted requests; refused: 429 or 503 with retry-after; limit: 16 connections before',
+  };
 }
 
 /** The driver's ways of reading, by number of keys and callers. */
@@ -208,12 +276,4 @@ async function tableOf(url: string, raw: RawStore, group: string): Promise<strin
   const answer = await request(`${url}/v1/groups/${group}`);
   const { id, version } = groupSchema.parse(await answer.body.json());
   return raw.tableOf(id, version);
-}
-
-function share(
-  ours: Readonly<Record<string, number>>,
-  driver: Readonly<Record<string, number>>,
-  name: string,
-): number {
-  return rounded((ours[name] ?? 0) / (driver[name] || 1));
 }

@@ -1,9 +1,17 @@
 import { type RawKey, type RawStore, READ_PLANS, type ReadPlan } from '../adapters/cassandra/raw-store.ts';
-import { type LoadShape, openLoopValues } from './http-load.ts';
+import { type LoadShape, openLoopValues, rounded } from './http-load.ts';
 import { workAtRate } from './open-loop.ts';
+import { processorUs } from './process-cpu.ts';
 
 /** Keys of slates, in the order in which they are read. */
 export type RawSlates = readonly (readonly RawKey[])[];
+
+/** How work is done; `pids` are the processes whose processor time is told, all their idle work included. */
+export interface Shaped {
+  readonly shape: LoadShape;
+  readonly seconds: number;
+  readonly pids?: readonly number[];
+}
 
 /** What the driver reached by its best plan, and by each. */
 export interface RawValues {
@@ -16,11 +24,11 @@ export interface RawValues {
 export async function rawShapes(
   raw: RawStore,
   slates: RawSlates,
-  how: { readonly shape: LoadShape; readonly seconds: number },
+  how: Shaped & { readonly plans?: readonly ReadPlan[] },
 ): Promise<RawValues> {
   const byPlan: Record<string, Record<string, number>> = {};
   let best: { plan: ReadPlan; values: Record<string, number> } | undefined;
-  for (const plan of READ_PLANS) {
+  for (const plan of how.plans ?? READ_PLANS) {
     const read = async (index: number): Promise<boolean> => {
       const keys = slates[index % slates.length] ?? [];
       return (await raw.read(keys, plan)) === keys.length;
@@ -53,7 +61,20 @@ export function slatesOfSize(slates: RawSlates, size: number): RawSlates {
 /** Does pieces of work in a shape; latencies are finer than autocannon's, which are whole milliseconds. */
 export async function shapedWork(
   work: (index: number) => Promise<boolean>,
-  { shape, seconds }: { readonly shape: LoadShape; readonly seconds: number },
+  { shape, seconds, pids = [] }: Shaped,
+): Promise<Record<string, number>> {
+  const beforeUs = processorUs(pids);
+  const values = await shaped(work, shape, seconds);
+  const answers = Math.max(1, values['answers'] ?? 0);
+  return pids.length === 0
+    ? values
+    : { ...values, cpuUsPerRequest: rounded((processorUs(pids) - beforeUs) / answers) };
+}
+
+async function shaped(
+  work: (index: number) => Promise<boolean>,
+  shape: LoadShape,
+  seconds: number,
 ): Promise<Record<string, number>> {
   if (shape.kind === 'open')
     return openLoopValues(await workAtRate(work, { requestsPerS: shape.requestsPerS, seconds }));

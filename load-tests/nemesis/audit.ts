@@ -45,7 +45,8 @@ async function faultsNow(regions: readonly MeshRegion[], ledger: Ledger): Promis
   return [...unread, ...ledger.faults(held)];
 }
 
-async function heldBy(region: MeshRegion, keys: readonly string[]): Promise<HeldWrites> {
+/** What a region answers for these keys. Rejects where a part of the answer is missing. */
+export async function heldBy(region: MeshRegion, keys: readonly string[]): Promise<HeldWrites> {
   const held = new Map<string, string | undefined>();
   for (let from = 0; from < keys.length; from += READ_ROWS) {
     const asked = keys.slice(from, from + READ_ROWS);

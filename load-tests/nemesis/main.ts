@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { tellKills } from '../cassandra-kills/tell-kills.ts';
 import { runNemesis } from './nemesis.ts';
 
 const MAX_TOLD = 30;
@@ -15,7 +16,12 @@ wrong, and links are cut or swallow everything. At the end every acknowledged ro
   --regions N      regions of the mesh (3)
   --data-dir DIR   keeps the mesh and the clients' logs there (default: a temporary folder, kept where something is broken)
   --wan demo|off   whether there is a network between the regions to cut (demo)
-  --port-base N    first port of the mesh (7800)`;
+  --port-base N    first port of the mesh (7800)
+
+npm run nemesis -- --profile cassandra [--runs N] [--seed TEXT] [--data-dir DIR] [--port-base N]
+
+The same for the store: one region on a Cassandra cluster of 3 + 1 nodes in two data centres. A node, the other data centre and the whole
+local one are killed with -9 in turn, N times (1), while rows are written and read.`;
 
 const { values } = parseArgs({
   options: {
@@ -25,6 +31,8 @@ const { values } = parseArgs({
     'data-dir': { type: 'string' },
     'port-base': { type: 'string' },
     wan: { type: 'string' },
+    profile: { type: 'string', default: 'embedded' },
+    runs: { type: 'string', default: '1' },
     help: { type: 'boolean' },
   },
 });
@@ -43,7 +51,9 @@ async function main(): Promise<number> {
     minutes > 0 &&
     Number.isInteger(regions) &&
     regions >= 1 &&
-    Number.isInteger(portBase);
+    Number.isInteger(portBase) &&
+    ['embedded', 'cassandra'].includes(values.profile) &&
+    Number(values.runs) >= 1;
   if (values.help === true || !known) {
     say(usage);
     return values.help === true ? 0 : 2;
@@ -51,6 +61,11 @@ async function main(): Promise<number> {
   const given = values['data-dir'];
   const dataDir = given === undefined ? mkdtempSync(join(tmpdir(), 'fm-nemesis-')) : resolve(given);
   const { signal } = stopping;
+  if (values.profile === 'cassandra') {
+    const isWhole = await tellKills({ seed, dataDir, portBase, rounds: Number(values.runs), say });
+    if (isWhole && given === undefined) rmSync(dataDir, { recursive: true, force: true });
+    return isWhole ? 0 : 1;
+  }
   const report = await runNemesis({
     seed,
     lastsMs: minutes * 60_000,

@@ -15,6 +15,7 @@ export type ReadPlan = (typeof READ_PLANS)[number];
 const SCRATCH = 'bench_rows';
 /** Inserts in flight: more do not make the driver faster. */
 const WRITERS = 256;
+const PAGE_ROWS = 1_000;
 
 /** The bare driver on a region's cluster: the bound of what an online store on it can do. */
 export class RawStore {
@@ -107,6 +108,33 @@ export class RawStore {
     const perS = (written / (performance.now() - startedMs)) * 1_000;
     await this.#client.execute(`DROP TABLE ${SCRATCH}`, [], { prepare: false });
     return perS;
+  }
+
+  /** All rows of a table by key (latin1), as this data centre holds them: a quorum of it, or any one replica. */
+  async all(table: string, replicas: 'quorum' | 'one'): Promise<ReadonlyMap<string, Buffer>> {
+    const { localQuorum, localOne } = types.consistencies;
+    const consistency = replicas === 'one' ? localOne : localQuorum;
+    const found = new Map<string, Buffer>();
+    let pageState: string | undefined;
+    do {
+      const options = {
+        consistency,
+        fetchSize: PAGE_ROWS,
+        ...(pageState === undefined ? {} : { pageState }),
+      };
+      const page = await this.#client.execute(`SELECT k, v FROM ${table}`, [], options);
+      for (const row of page.rows)
+        found.set((row['k'] as Buffer).toString('latin1'), Buffer.from(row['v'] as Buffer));
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
+    return found;
+  }
+
+  /** Reads a key of all replicas of all data centres, which mends those that differ before it is answered. */
+  async repair(table: string, key: Buffer): Promise<void> {
+    await this.#client.execute(`SELECT v FROM ${table} WHERE k = ?`, [key], {
+      consistency: types.consistencies.all,
+    });
   }
 
   /** Nodes of the local data centre: with one, grouping by replica is one statement. */

@@ -2,6 +2,8 @@ import { type Problem, ProblemError, problem } from '@featuremesh/domain/problem
 import { errors, types } from 'cassandra-driver';
 
 const CODES = types.responseErrorCodes;
+/** OpenSSL’s code for an answer that is no TLS. */
+const NOT_TLS = 'ERR_SSL_WRONG_VERSION_NUMBER';
 
 /**
  * What a failure of the driver means, in words for an operator. Decided by class and code; the server's text is only quoted where it
@@ -46,8 +48,17 @@ function describeHosts(error: errors.NoHostAvailableError): string {
   );
   if (telling !== undefined) return describe(telling);
   const codes = inner.flatMap(each => (each instanceof Error && 'code' in each ? String(each.code) : []));
+  const untrusted = codes.find(code => isCertificateCode(code));
+  if (untrusted !== undefined)
+    return `the certificate of Cassandra is refused (${untrusted}): it is not signed by what store.tls.ca names, or not for this address`;
+  if (codes.includes(NOT_TLS)) return 'Cassandra does not answer with TLS, which store.tls asks for';
   const why = codes.length === 0 ? '' : ` (${[...new Set(codes)].join(', ')})`;
   return `no Cassandra node of the permitted data centres can be reached${why}`;
+}
+
+/** What OpenSSL and Node call a certificate that they refuse. */
+function isCertificateCode(code: string): boolean {
+  return /CERT|VERIFY/.test(code);
 }
 
 function describeResponse({ code, message }: errors.ResponseError): string {

@@ -61,6 +61,9 @@ export const MAX_STATEMENTS_IN_FLIGHT = 512;
 /** Statements that wait for one of those: about 300 slates of 51; more would only age in the queue. */
 export const MAX_STATEMENTS_WAITING = 16_384;
 
+/** Once the oldest read has waited this long for its turn, further ones are refused: those that wait are then still answered in time. */
+export const MAX_READ_WAIT_MS = 150;
+
 /** When a caller may try again that was refused because of them. */
 export const STORE_OVERLOADED_RETRY_MS = 250;
 

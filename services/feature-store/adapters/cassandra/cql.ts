@@ -43,13 +43,14 @@ export class Cql {
   readonly #client: Client;
   readonly #options: CassandraStoreOptions;
   readonly #timer: Timer;
-  readonly #gate = new InFlightGate();
+  readonly #gate: InFlightGate;
   readonly #classes: Readonly<Record<CallClass, QueryOptions>>;
 
   private constructor(client: Client, options: CassandraStoreOptions) {
     this.#client = client;
     this.#options = options;
     this.#timer = options.timer;
+    this.#gate = new InFlightGate(options.clock);
     this.#classes = classesOf(options);
     this.keyspace = options.keyspace;
   }
@@ -100,10 +101,10 @@ export class Cql {
     values: readonly unknown[],
     how: { readonly as: CallClass; readonly expired: AbortSignal },
   ): Promise<types.ResultSet> {
-    return this.#gate.run(
-      () => this.#client.execute(statement, [...values], this.#classes[how.as]),
-      how.expired,
-    );
+    return this.#gate.run(() => this.#client.execute(statement, [...values], this.#classes[how.as]), {
+      expired: how.expired,
+      isRead: how.as === 'read' || how.as === 'settled-read',
+    });
   }
 
   /** One page of a prepared statement's rows, of `rows` at most. */
@@ -113,7 +114,9 @@ export class Cql {
     how: { readonly rows: number; readonly expired: AbortSignal },
   ): Promise<types.ResultSet> {
     const options = { ...this.#classes['record-read'], fetchSize: how.rows, readTimeout: 0 };
-    return this.#gate.run(() => this.#client.execute(statement, [...values], options), how.expired);
+    return this.#gate.run(() => this.#client.execute(statement, [...values], options), {
+      expired: how.expired,
+    });
   }
 
   /** Several conditional statements on one partition: all or none. True where they were applied. */
@@ -124,7 +127,7 @@ export class Cql {
     const queries = statements.map(({ query, params }) => ({ query, params: [...params] }));
     const result = await this.#gate.run(
       () => this.#client.batch(queries, { ...this.#classes.conditional, logged: true }),
-      expired,
+      { expired },
     );
     return result.wasApplied();
   }

@@ -1,8 +1,11 @@
 import { ProblemError } from '@featuremesh/domain/problem';
 import { expect, test } from 'vitest';
+import { MAX_READ_WAIT_MS } from './cassandra-options.ts';
 import { InFlightGate } from './in-flight-gate.ts';
 
 const never = new AbortController().signal;
+let nowMs = 0;
+const clock = { monotonicMs: () => nowMs };
 
 const codeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -11,16 +14,16 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
   );
 
 test('work beyond the bound waits, first come first served, and beyond both bounds is refused with a time to retry', async () => {
-  const gate = new InFlightGate({ maxInFlight: 2, maxWaiting: 3 });
+  const gate = new InFlightGate(clock, { maxInFlight: 2, maxWaiting: 3 });
   const begun: number[] = [];
   const release: (() => void)[] = [];
   const work = (at: number): Promise<void> => {
     begun.push(at);
     return new Promise(resolve => release.push(resolve));
   };
-  const all = [0, 1, 2, 3, 4].map(at => gate.run(() => work(at), never));
+  const all = [0, 1, 2, 3, 4].map(at => gate.run(() => work(at), { expired: never }));
   expect([begun, gate.waiting]).toEqual([[0, 1], 3]);
-  const refused = gate.run(() => work(5), never);
+  const refused = gate.run(() => work(5), { expired: never });
   await expect(refused).rejects.toMatchObject({
     problem: { code: 'OVERLOADED', extra: { retryAfterMs: expect.any(Number) } },
   });
@@ -34,21 +37,24 @@ test('work beyond the bound waits, first come first served, and beyond both boun
 });
 
 test('a failure gives its room on, and what waited past its deadline is not begun', async () => {
-  const gate = new InFlightGate({ maxInFlight: 1, maxWaiting: 10 });
+  const gate = new InFlightGate(clock, { maxInFlight: 1, maxWaiting: 10 });
   let fail = (): void => undefined;
   const first = gate.run(
     () =>
       new Promise((_, reject) => {
         fail = () => reject(new Error('broken'));
       }),
-    never,
+    { expired: never },
   );
   const deadline = new AbortController();
   let begun = 0;
-  const late = gate.run(async () => {
-    begun += 1;
-  }, deadline.signal);
-  const last = gate.run(async () => 'done', never);
+  const late = gate.run(
+    async () => {
+      begun += 1;
+    },
+    { expired: deadline.signal },
+  );
+  const last = gate.run(async () => 'done', { expired: never });
   deadline.abort();
   fail();
   expect(await codeOf(first)).toBe('Error: broken');
@@ -58,7 +64,7 @@ test('a failure gives its room on, and what waited past its deadline is not begu
 });
 
 test('rooms are never lost or made over many waits', async () => {
-  const gate = new InFlightGate({ maxInFlight: 8, maxWaiting: 5_000 });
+  const gate = new InFlightGate(clock, { maxInFlight: 8, maxWaiting: 5_000 });
   let inFlight = 0;
   let most = 0;
   const work = async (): Promise<void> => {
@@ -68,6 +74,33 @@ test('rooms are never lost or made over many waits', async () => {
     inFlight -= 1;
   };
   for (let round = 0; round < 3; round += 1)
-    await Promise.all(Array.from({ length: 4_000 }, () => gate.run(work, never)));
+    await Promise.all(Array.from({ length: 4_000 }, () => gate.run(work, { expired: never })));
   expect([inFlight, most, gate.waiting]).toEqual([0, 8, 0]);
+});
+
+test('a read is refused once the oldest waiting read is late, and taken again when it is not; writes wait on', async () => {
+  const gate = new InFlightGate(clock, { maxInFlight: 1, maxWaiting: 100 });
+  const release: (() => void)[] = [];
+  const order: string[] = [];
+  const work = (name: string) => (): Promise<void> => {
+    order.push(name);
+    return new Promise(resolve => release.push(resolve));
+  };
+  const read = (name: string) => gate.run(work(name), { expired: never, isRead: true });
+  const write = (name: string) => gate.run(work(name), { expired: never });
+  const all = [write('w0'), write('w1'), write('w2'), ...[1, 2, 3, 4].map(at => read(`r${at}`))];
+  nowMs += MAX_READ_WAIT_MS + 1;
+  expect(await codeOf(read('late'))).toBe('OVERLOADED');
+  all.push(write('w3'));
+  for (let at = 0; at < 7; at += 1) {
+    release[at]?.();
+    await new Promise(setImmediate);
+    if (at === 4) all.push(read('r5'));
+  }
+  for (let at = 7; at < 9; at += 1) {
+    release[at]?.();
+    await new Promise(setImmediate);
+  }
+  await Promise.all(all);
+  expect(order).toEqual(['w0', 'r1', 'r2', 'r3', 'w1', 'r4', 'r5', 'w2', 'w3']);
 });

@@ -1,19 +1,36 @@
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import {
+  MAX_READ_WAIT_MS,
   MAX_STATEMENTS_IN_FLIGHT,
   MAX_STATEMENTS_WAITING,
   STORE_OVERLOADED_RETRY_MS,
 } from './cassandra-options.ts';
 
-/** Bounds the statements in flight and those that wait, first come first served; beyond both, work is refused with OVERLOADED. */
+/** Of so many rooms that become free one goes to other work even while reads wait: a flood of reads must not stop writes. */
+const READS_IN_A_ROW = 3;
+
+/** What waits for a room, and since when. */
+interface Waiting {
+  readonly begin: () => void;
+  readonly sinceMs: number;
+}
+
+/**
+ * Bounds the statements in flight and those that wait. Someone waits for a read, so reads go first, and one more is refused with
+ * OVERLOADED once the oldest has waited too long: those that are taken are answered in time. Other work waits in a queue of its own.
+ */
 export class InFlightGate {
+  readonly #clock: MonotonicClock;
   readonly #maxInFlight: number;
   readonly #maxWaiting: number;
-  readonly #waiting: (() => void)[] = [];
-  #head = 0;
+  readonly #reads = new WaitingLine();
+  readonly #others = new WaitingLine();
+  #readsInARow = 0;
   #inFlight = 0;
 
-  constructor(bounds: { maxInFlight?: number; maxWaiting?: number } = {}) {
+  constructor(clock: MonotonicClock, bounds: { maxInFlight?: number; maxWaiting?: number } = {}) {
+    this.#clock = clock;
     this.#maxInFlight = bounds.maxInFlight ?? MAX_STATEMENTS_IN_FLIGHT;
     this.#maxWaiting = bounds.maxWaiting ?? MAX_STATEMENTS_WAITING;
   }
@@ -25,12 +42,15 @@ export class InFlightGate {
 
   /** Statements that wait now. */
   get waiting(): number {
-    return this.#waiting.length - this.#head;
+    return this.#reads.length + this.#others.length;
   }
 
   /** Runs `work` when there is room; not at all where `expired` aborted while it waited. */
-  async run<T>(work: () => Promise<T>, expired: AbortSignal): Promise<T> {
-    if (this.#inFlight >= this.#maxInFlight) await this.#wait();
+  async run<T>(
+    work: () => Promise<T>,
+    { expired, isRead = false }: { readonly expired: AbortSignal; readonly isRead?: boolean },
+  ): Promise<T> {
+    if (this.#inFlight >= this.#maxInFlight) await this.#wait(isRead);
     else this.#inFlight += 1;
     try {
       if (expired.aborted)
@@ -43,29 +63,56 @@ export class InFlightGate {
     }
   }
 
-  #wait(): Promise<void> {
-    if (this.waiting >= this.#maxWaiting) {
+  #wait(isRead: boolean): Promise<void> {
+    const line = isRead ? this.#reads : this.#others;
+    const sinceMs = this.#clock.monotonicMs();
+    const isLate = isRead && sinceMs - (line.oldestSinceMs ?? sinceMs) > MAX_READ_WAIT_MS;
+    if (isLate || line.length >= this.#maxWaiting) {
       throw new ProblemError(
         problem('OVERLOADED', 'too many statements wait for Cassandra', {
           extra: { retryAfterMs: STORE_OVERLOADED_RETRY_MS },
         }),
       );
     }
-    return new Promise(resolve => this.#waiting.push(resolve));
+    return new Promise(resolve => line.add({ begin: resolve, sinceMs }));
   }
 
-  /** The room passes on to the one that waited longest. */
+  /** The room passes on to a read, or in its turn to other work; to the one that waited longest. */
   #leave(): void {
+    const isOthersTurn = this.#reads.length === 0 || this.#readsInARow >= READS_IN_A_ROW;
+    const next =
+      (isOthersTurn ? this.#others.take() : undefined) ?? this.#reads.take() ?? this.#others.take();
+    this.#readsInARow = isOthersTurn ? 0 : this.#readsInARow + 1;
+    if (next === undefined) this.#inFlight -= 1;
+    else next.begin();
+  }
+}
+
+/** First come, first served. */
+class WaitingLine {
+  readonly #waiting: Waiting[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  get oldestSinceMs(): number | undefined {
+    return this.#waiting[this.#head]?.sinceMs;
+  }
+
+  add(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+  }
+
+  take(): Waiting | undefined {
     const next = this.#waiting[this.#head];
-    if (next === undefined) {
-      this.#inFlight -= 1;
-      return;
-    }
+    if (next === undefined) return undefined;
     this.#head += 1;
     if (this.#head > 1_024 && this.#head * 2 > this.#waiting.length) {
       this.#waiting.splice(0, this.#head);
       this.#head = 0;
     }
-    next();
+    return next;
   }
 }

@@ -1,3 +1,5 @@
+import { type AddressInfo, createServer } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { ProblemError } from '@featuremesh/domain/problem';
 import { sharedCluster } from '@featuremesh/infra/cassandra/testing/shared-cluster';
 import type { Client } from 'cassandra-driver';
@@ -47,6 +49,22 @@ test('what cannot be connected to is said in words: data centre, address, passwo
   expect(await refusal({ credentials: { username: 'fm_tests', password: 'wrong' } })).toBe(
     'Cassandra refuses the credentials',
   );
+});
+
+test('a certificate that is not trusted, and a server without TLS, are said plainly; nothing is sent to either', async () => {
+  const [unrelated = ''] = rootCertificates;
+  expect(await refusal({ tls: { ca: [unrelated] } })).toMatch(
+    /certificate of Cassandra is refused \([A-Z_]+\).*store\.tls\.ca/,
+  );
+  const plain = createServer(socket => {
+    socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n');
+  });
+  await new Promise<void>(resolve => plain.listen(0, '127.0.0.1', resolve));
+  const { port } = plain.address() as AddressInfo;
+  expect(await refusal({ contactPoints: [`127.0.0.1:${port}`] })).toBe(
+    'Cassandra does not answer with TLS, which store.tls asks for',
+  );
+  await new Promise(resolve => plain.close(resolve));
 });
 
 test('a keyspace without replicas here, and a schema newer than the program, are refused and left as they are', async () => {

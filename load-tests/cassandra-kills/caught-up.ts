@@ -1,0 +1,55 @@
+import type { Timer } from '@featuremesh/runtime/timer';
+import { request } from 'undici';
+import { z } from 'zod';
+import { RawStore } from '../adapters/cassandra/raw-store.ts';
+import type { StartedRegion } from './started-region.ts';
+
+const GROUP = 'us-east-1/nemesis_rows';
+/** Hints are sent every ten seconds; after this long, what a killed node had kept for another is taken to be lost with it. */
+const HINTS_WITHIN_MS = 45_000;
+const POLL_MS = 500;
+/** Keys that a report names at the most, by number only. */
+const MAX_DIFFERING = 3;
+
+const groupSchema = z.looseObject({ id: z.string(), version: z.int() });
+
+/** Waits until both data centres hold the same bytes; repairs by reads at ALL what hints did not bring, and counts it. */
+export async function caughtUp(
+  { region, storeIn }: StartedRegion,
+  timer: Timer,
+): Promise<{ repairedRows: number; tookMs: number | undefined; differing: readonly string[] }> {
+  const answer = await request(`${region.url}/v1/groups/${GROUP}`);
+  const { id, version } = groupSchema.parse(await answer.body.json());
+  const near = await RawStore.connect(storeIn('dc1'));
+  const far = await RawStore.connect(storeIn('dc2'));
+  try {
+    const table = await near.tableOf(id, version);
+    const startedMs = performance.now();
+    const differing = async (): Promise<readonly Buffer[]> =>
+      differences(await near.all(table, 'quorum'), await far.all(table, 'one'));
+    let differ = await differing();
+    while (differ.length > 0 && performance.now() - startedMs < HINTS_WITHIN_MS) {
+      await timer.sleep(POLL_MS);
+      differ = await differing();
+    }
+    const tookMs = performance.now() - startedMs;
+    if (differ.length === 0) return { repairedRows: 0, tookMs, differing: [] };
+    const repairedRows = differ.length;
+    for (const key of differ) await near.repair(table, key);
+    const still = await differing();
+    const lines = still
+      .slice(0, MAX_DIFFERING)
+      .map((_, at) => `the data centres differ in ${still.length} rows (${at + 1})`);
+    return { repairedRows, tookMs: undefined, differing: lines };
+  } finally {
+    await Promise.all([near.close(), far.close()]);
+  }
+}
+
+function differences(near: ReadonlyMap<string, Buffer>, far: ReadonlyMap<string, Buffer>): readonly Buffer[] {
+  const keys = new Set([...near.keys(), ...far.keys()]);
+  const empty = Buffer.alloc(0);
+  return [...keys]
+    .filter(key => Buffer.compare(near.get(key) ?? empty, far.get(key) ?? empty) !== 0)
+    .map(key => Buffer.from(key, 'latin1'));
+}

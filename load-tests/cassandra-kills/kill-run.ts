@@ -1,0 +1,174 @@
+import { join } from 'node:path';
+import { type SeededRandom, seededRandom } from '@featuremesh/runtime/random';
+import { systemTimer } from '@featuremesh/runtime/timer';
+import { audit } from '../nemesis/audit.ts';
+import { countingClient } from '../nemesis/counting-client.ts';
+import { Ledger } from '../nemesis/ledger.ts';
+import { caughtUp } from './caught-up.ts';
+import { countingReader, type ReadCounts } from './counting-reader.ts';
+import { type StartedRegion, startRegion } from './started-region.ts';
+
+/** What is killed with -9 while rows are written and read. */
+export const KILLS = {
+  'a node of the local data centre': (random: SeededRandom) => [random.int(3)],
+  'the other data centre': () => [3],
+  'the local data centre': () => [0, 1, 2],
+} as const;
+/** One of those. */
+export type Kill = keyof typeof KILLS;
+
+const WRITERS = 2;
+const READERS = 2;
+/** Reads and acknowledged writes that must come after a kill, before the nodes are started again. */
+const MUST_GO_ON = 25;
+const GO_ON_WITHIN_MS = 60_000;
+const WARM_UP = 10;
+const POLL_MS = 50;
+const AUDIT_WITHIN_MS = 120_000;
+
+/** What a run is to do. */
+export interface KillOptions {
+  readonly seed: string;
+  readonly dataDir: string;
+  readonly portBase: number;
+  readonly network: number;
+  /** In this order, one after the other, each as often as `rounds` says. */
+  readonly kills: readonly Kill[];
+  readonly rounds: number;
+  /** When what was killed is started again: before the next kill, or after all kills of a round, which must not be the same nodes. */
+  readonly restart: 'each' | 'round';
+  readonly say: (line: string) => void;
+}
+
+/** What happened after one kill. */
+export interface KillOutcome {
+  readonly kill: Kill;
+  /** Until reads and acknowledged writes had gone on. */
+  readonly wentOnMs: number;
+  readonly readsFailed: number;
+  readonly writesFailed: number;
+}
+
+/** What came of a run; `broken` is empty where nothing acknowledged is lost and the data centres are byte-identical. */
+export interface KillReport {
+  readonly outcomes: readonly KillOutcome[];
+  readonly rowsSent: number;
+  readonly rowsAcknowledged: number;
+  readonly readsAnswered: number;
+  /** Rows that only a read at ALL repaired, since a node that was killed took its hints with it. */
+  readonly repairedRows: number;
+  readonly caughtUpMs: number | undefined;
+  readonly broken: readonly string[];
+}
+
+/** A region on 3 + 1 nodes is written and read while nodes are killed; then every acknowledged row of the clients' own log is looked for. */
+export async function runKills(options: KillOptions): Promise<KillReport> {
+  const { seed, dataDir, say } = options;
+  const random = seededRandom(seed);
+  const started = await startRegion(options);
+  try {
+    const ledger = new Ledger();
+    const over = new AbortController();
+    const reads: ReadCounts = { answered: 0, failed: 0 };
+    const clients = Array.from({ length: WRITERS }, (_, ordinal) =>
+      countingClient(started.region, {
+        ordinal,
+        ledger,
+        logFile: join(dataDir, `client-${ordinal}.jsonl`),
+        random: random.stream(`writer ${ordinal}`),
+        timer: systemTimer,
+        signal: over.signal,
+      }),
+    );
+    const readers = Array.from({ length: READERS }, (_, ordinal) =>
+      countingReader(started.region, {
+        ...{ ledger, reads, timer: systemTimer, signal: over.signal },
+        random: random.stream(`reader ${ordinal}`),
+      }),
+    );
+    const watch: Watch = { ledger, reads };
+    const outcomes: KillOutcome[] = [];
+    const broken: string[] = [];
+    try {
+      await goesOn(watch, WARM_UP);
+      for (let round = 0; round < options.rounds; round++) {
+        for (const kill of options.kills) {
+          outcomes.push(await killed({ kill, started, watch, random, say, broken }));
+          if (options.restart === 'each') await restart(started);
+        }
+        await restart(started);
+      }
+    } finally {
+      over.abort();
+      await Promise.all([...clients, ...readers]);
+    }
+    say(`quiet; ${ledger.acknowledged} of ${ledger.sent} rows were acknowledged; reading them`);
+    const { faults } = await audit([started.region], ledger, {
+      withinMs: AUDIT_WITHIN_MS,
+      timer: systemTimer,
+    });
+    const both = await caughtUp(started, systemTimer);
+    return {
+      outcomes,
+      rowsSent: ledger.sent,
+      rowsAcknowledged: ledger.acknowledged,
+      readsAnswered: reads.answered,
+      repairedRows: both.repairedRows,
+      caughtUpMs: both.tookMs,
+      broken: [...broken, ...faults, ...both.differing],
+    };
+  } finally {
+    await started.stop();
+  }
+}
+
+interface Watch {
+  readonly ledger: Ledger;
+  readonly reads: ReadCounts;
+}
+
+async function killed(input: {
+  readonly kill: Kill;
+  readonly started: StartedRegion;
+  readonly watch: Watch;
+  readonly random: SeededRandom;
+  readonly say: (line: string) => void;
+  readonly broken: string[];
+}): Promise<KillOutcome> {
+  const { kill, started, watch, say } = input;
+  const { ledger, reads } = watch;
+  const nodes = KILLS[kill](input.random);
+  const unacknowledged = (): number => ledger.sent - ledger.acknowledged;
+  const before = { failed: reads.failed, lost: unacknowledged() };
+  const killedMs = performance.now();
+  await Promise.all(nodes.map(index => started.cluster.killNode(index)));
+  const wentOn = await goesOn(watch, MUST_GO_ON);
+  const wentOnMs = performance.now() - killedMs;
+  if (!wentOn) input.broken.push(`with ${kill} killed, reads and writes did not go on`);
+  const outcome = {
+    kill,
+    wentOnMs: Math.round(wentOnMs),
+    readsFailed: reads.failed - before.failed,
+    writesFailed: Math.max(0, unacknowledged() - before.lost),
+  };
+  say(
+    `killed ${kill}: reads and writes went on within ${outcome.wentOnMs} ms; ${outcome.readsFailed} reads and ${outcome.writesFailed} rows had no good answer`,
+  );
+  return outcome;
+}
+
+async function restart({ cluster }: StartedRegion): Promise<void> {
+  const gone = cluster.nodes.filter(({ index }) => !cluster.isRunning(index));
+  await Promise.all(gone.map(({ index }) => cluster.startNode(index)));
+}
+
+/** True when so many further reads were answered and so many rows acknowledged; false where that takes too long. */
+async function goesOn({ ledger, reads }: Watch, count: number): Promise<boolean> {
+  const wanted = { acknowledged: ledger.acknowledged + count, answered: reads.answered + count };
+  const deadlineMs = performance.now() + GO_ON_WITHIN_MS;
+  while (ledger.acknowledged < wanted.acknowledged || reads.answered < wanted.answered) {
+    if (performance.now() > deadlineMs) return false;
+    await systemTimer.sleep(POLL_MS);
+  }
+  return true;
+}
