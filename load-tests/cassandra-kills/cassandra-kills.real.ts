@@ -17,7 +17,6 @@ test('S5: with a node and then a whole data centre killed in the middle of reads
     network: 10,
     kills: ['a node of the local data centre', 'the other data centre'],
     rounds: 1,
-    restart: 'round',
     say: line => lines.push(line),
   });
   expect(report.broken, lines.join('\n')).toEqual([]);

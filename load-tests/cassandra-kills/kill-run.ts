@@ -35,8 +35,6 @@ export interface KillOptions {
   /** In this order, one after the other, each as often as `rounds` says. */
   readonly kills: readonly Kill[];
   readonly rounds: number;
-  /** When what was killed is started again: before the next kill, or after all kills of a round, which must not be the same nodes. */
-  readonly restart: 'each' | 'round';
   readonly say: (line: string) => void;
 }
 
@@ -94,9 +92,8 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
       for (let round = 0; round < options.rounds; round++) {
         for (const kill of options.kills) {
           outcomes.push(await killed({ kill, started, watch, random, say, broken }));
-          if (options.restart === 'each') await restart(started);
+          await restart(started);
         }
-        await restart(started);
       }
     } finally {
       over.abort();
@@ -158,8 +155,7 @@ async function killed(input: {
 }
 
 async function restart({ cluster }: StartedRegion): Promise<void> {
-  const gone = cluster.nodes.filter(({ index }) => !cluster.isRunning(index));
-  await Promise.all(gone.map(({ index }) => cluster.startNode(index)));
+  for (const { index } of cluster.nodes) if (!cluster.isRunning(index)) await cluster.startNode(index);
 }
 
 /** True when so many further reads were answered and so many rows acknowledged; false where that takes too long. */

@@ -14,7 +14,7 @@ export async function tellKills(options: {
 }): Promise<boolean> {
   const { say, dataDir, seed, rounds } = options;
   const kills = Object.keys(KILLS) as Kill[];
-  const report = await runKills({ ...options, network: NETWORK, kills, restart: 'each' });
+  const report = await runKills({ ...options, network: NETWORK, kills });
   for (const kill of kills)
     say(
       summary(
