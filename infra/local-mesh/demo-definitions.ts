@@ -45,12 +45,18 @@ export async function bringDemoIntoForce(input: DemoInput): Promise<{ groups: nu
     parsePolicyFiles(readYamlFiles([join(installationRoot, FOLDER, 'policies')], installationRoot)),
   );
   const clientFor = (home: string): JsonClient => new JsonClient(urlOf(input.regions, home), undefined);
+  const clientAt = (url: string): JsonClient => new JsonClient(url, undefined);
   const wanted = definitions.set.groups.map(group => `${group.homeRegion}/${group.name}`);
   // The same files are not applied twice: someone may have changed a definition since.
   const mark = join(input.dataDir, 'demo', 'applied-definitions');
   const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex');
   if (!isMarked(mark, digest) || (await missingGroups(first, wanted)).length > 0) {
-    await applyDefinitions(definitions, { dryRun: false, fallbackHome: first.config.id, clientFor });
+    await applyDefinitions(definitions, {
+      dryRun: false,
+      fallbackHome: first.config.id,
+      clientFor,
+      clientAt,
+    });
     await writeFileAtomic(mark, `${digest}\n`);
   }
   for (const policy of policies) await approve(input, policy, clientFor(policy.document.home));

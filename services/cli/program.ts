@@ -13,6 +13,7 @@ import { registerRead } from './commands/read.ts';
 import { registerRegionInit } from './commands/region-init.ts';
 import { registerRegionJoin } from './commands/region-join.ts';
 import { registerRegionServe } from './commands/region-serve.ts';
+import { registerRegistry } from './commands/registry.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerWrite } from './commands/write.ts';
 import { EXIT_CODES_HELP } from './exit-code.ts';
@@ -59,6 +60,7 @@ export function buildProgram(world: CliWorld): Command {
   registerStatus(program, world);
   registerAudit(program, world);
   registerPolicy(program, world);
+  registerRegistry(program, world);
   registerOp(program, world);
   registerDoctor(program, world);
   for (const [name, summary] of LATER) notYetSupported(world, program, name, summary);

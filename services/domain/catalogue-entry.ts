@@ -1,6 +1,7 @@
 import type { CatalogueGroup, CatalogueService } from './feature-group.ts';
 import type { CatalogueEntity, OpaqueGroup, RegionInfo } from './mesh-state.ts';
 import type { PolicyRecord } from './policy.ts';
+import type { RegistryModeRecord, Ruling } from './registry-mode.ts';
 
 /** What every entry carries: who tells it, and two numbers that its home region's registry gives. */
 interface EntryHead {
@@ -9,6 +10,11 @@ interface EntryHead {
   readonly sequence: number;
   /** Number of the thing itself, the same for all its forms: the sequence of the first. Where it is left out, `sequence` counts. */
   readonly serial?: number;
+}
+
+/** A definition may be told by another region than its home, which a decision of the mesh gave the say. */
+interface RuledHead extends EntryHead {
+  readonly ruling?: Ruling;
 }
 
 /**
@@ -31,11 +37,15 @@ export interface CatalogueView {
 /** What one region tells another about one thing; idempotent, ordered per home by `sequence`. */
 export type CatalogueEntry =
   | (EntryHead & { readonly kind: 'region'; readonly region: RegionInfo })
-  | (EntryHead & { readonly kind: 'entity'; readonly entity: CatalogueEntity })
-  | (EntryHead & { readonly kind: 'group'; readonly group: CatalogueGroup })
+  | (RuledHead & { readonly kind: 'entity'; readonly entity: CatalogueEntity })
+  | (RuledHead & { readonly kind: 'group'; readonly group: CatalogueGroup })
   | (EntryHead & { readonly kind: 'opaque-group'; readonly group: OpaqueGroup })
-  | (EntryHead & { readonly kind: 'service'; readonly service: CatalogueService })
+  | (RuledHead & { readonly kind: 'service'; readonly service: CatalogueService })
   | (EntryHead & { readonly kind: 'policy'; readonly policy: PolicyRecord })
+  /** A decision of the mesh; every region tells it on. */
+  | (EntryHead & { readonly kind: 'registry-mode'; readonly record: RegistryModeRecord })
+  /** The teller speaks for all that the decision with this hash gave it, as far as it knew of it. */
+  | (EntryHead & { readonly kind: 'take-over'; readonly decision: string })
   | (EntryHead & { readonly kind: 'view'; readonly view: CatalogueView });
 
 /** The number of the thing that an entry is about. */

@@ -90,12 +90,16 @@ class Disclosure {
   readonly #state: MeshState;
   readonly #catalogue: Catalogue;
   readonly #classes = new Map<string, Visibility>();
+  readonly #placements: Placements;
+  readonly #nowMs: number;
 
   constructor(receiver: RegionId, state: MeshState, nowMs: number) {
     this.#receiver = receiver;
     this.#state = state;
     this.#catalogue = new Catalogue(state);
     const placements = new Placements(state, this.#catalogue);
+    this.#placements = placements;
+    this.#nowMs = nowMs;
     for (const group of state.groups) {
       const { homeRegion } = group.definition;
       const placement = placements.of(group, nowMs);
@@ -108,7 +112,10 @@ class Disclosure {
   of(entry: CatalogueEntry): Visibility {
     switch (entry.kind) {
       case 'region':
+      case 'take-over':
         return 'full';
+      case 'registry-mode':
+        return entry.record.approved ? 'full' : 'hidden';
       case 'group':
         return this.group(entry.group);
       case 'policy':
@@ -123,8 +130,13 @@ class Disclosure {
     }
   }
 
+  /** A group that does not stand is told as one that does, so that it is reported wherever it came. */
   group(group: CatalogueGroup): Visibility {
-    return this.#classes.get(keyOf(group)) ?? 'hidden';
+    const known = this.#classes.get(keyOf(group));
+    if (known !== undefined) return known;
+    const placement = this.#placements.of(group, this.#nowMs);
+    const visibility = visibilityTo(placement, group.definition.homeRegion, this.#receiver);
+    return visibility === 'full' && placement.visibility !== 'full' ? 'opaque' : visibility;
   }
 
   /** True where something was degraded. */

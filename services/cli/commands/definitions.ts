@@ -102,6 +102,7 @@ async function send(run: CommandRun, dryRun: boolean): Promise<ExitCode> {
     fallbackHome,
     expectedRevisions: expectedRevisions(textOption(run, 'expectedRevision')),
     ...(by === undefined ? {} : { by }),
+    clientAt: url => new JsonClient(url, token(run)),
     clientFor: home =>
       new JsonClient(regionTarget(run, forced === undefined ? home : undefined).url, token(run)),
   });

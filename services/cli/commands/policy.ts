@@ -102,13 +102,15 @@ export function registerPolicy(program: Command, world: CliWorld): void {
     notYetSupported(world, policy, name, summary);
 }
 
-function withSigner(command: Command): Command {
+/** Adds the options that name who signs and the private key. */
+export function withSigner(command: Command): Command {
   return command
     .requiredOption('--officer <id>', 'who signs, as named in region.yaml')
     .requiredOption('--key <file>', 'private key of the officer');
 }
 
-function signer(run: CommandRun): Signer {
+/** Who signs, by those options. INVALID_REQUEST where the file holds no private key. */
+export function signer(run: CommandRun): Signer {
   const path = requiredPath(run, 'key');
   try {
     return { officer: textOption(run, 'officer') ?? '', privateKeyPem: readPrivateKey(path) };

@@ -21,6 +21,8 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   readonly fallbackHome: RegionId;
   readonly clientFor: (home: RegionId) => JsonClient;
+  /** A client of the region that accepts definitions instead of the home, at the address that the home gave. */
+  readonly clientAt: (url: string) => JsonClient;
   /** Registry revision per home, from a plan; CONCURRENT_CHANGE where one has moved. */
   readonly expectedRevisions?: ReadonlyMap<string, number>;
   /** Who applies, for the record of changes. */
@@ -42,13 +44,30 @@ export async function applyDefinitions(
   return outcomes;
 }
 
+/** Sends to the home and, where that says that another region has the say now, once to that one. */
 async function sendPart(
   parsed: ParsedDefinitions,
   part: DefinitionSet,
   home: RegionId,
   options: ApplyOptions,
 ): Promise<DefinitionsAnswer> {
-  const client = options.clientFor(home);
+  try {
+    return await sendTo(options.clientFor(home), parsed, part, { home, options });
+  } catch (error) {
+    const extra =
+      error instanceof ProblemError && error.problem.code === 'NOT_HOME' ? error.problem.extra : undefined;
+    const url = extra?.['registryEpoch'] === undefined ? undefined : extra['publicUrl'];
+    if (typeof url !== 'string') throw error;
+    return await sendTo(options.clientAt(url), parsed, part, { home, options });
+  }
+}
+
+async function sendTo(
+  client: JsonClient,
+  parsed: ParsedDefinitions,
+  part: DefinitionSet,
+  { home, options }: { readonly home: RegionId; readonly options: ApplyOptions },
+): Promise<DefinitionsAnswer> {
   try {
     const { dryRun, by, expectedRevisions } = options;
     const expectedRevision = expectedRevisions?.get(home) ?? expectedRevisions?.get(EVERY_HOME);

@@ -95,7 +95,8 @@ export function policyHash(document: PolicyDocument): string {
   return createHash('sha256').update(policyHashText(document)).digest('hex');
 }
 
-function officerSignature(
+/** An officer's signature over a hash and an act, made here at `nowMs`; the key never leaves this process. */
+export function officerSignature(
   hash: string,
   act: OfficerSignature['act'],
   by: Signer,

@@ -19,6 +19,8 @@ import { DefinitionDesk } from '../registry/definition-desk.ts';
 import { Enforcement } from '../registry/enforcement.ts';
 import { EntryImporter } from '../registry/entry-importer.ts';
 import { LifecycleDesk } from '../registry/lifecycle-desk.ts';
+import { ModeDesk } from '../registry/mode-desk.ts';
+import { ModeKeeper } from '../registry/mode-keeper.ts';
 import { PolicyDesk } from '../registry/policy-desk.ts';
 import { RegistryWriter } from '../registry/registry-writer.ts';
 import { StateWaiter } from '../registry/state-waiter.ts';
@@ -32,6 +34,7 @@ import { registerCatalogueRoutes } from './catalogue-routes.ts';
 import { type RouteState, registerHealthRoutes } from './health-routes.ts';
 import { registerInternalRoutes } from './internal-routes.ts';
 import { registerReadRoute } from './read-route.ts';
+import { registerRegistryModeRoutes } from './registry-mode-routes.ts';
 import { createHttpServer } from './server.ts';
 import { registerStatusRoutes } from './status-routes.ts';
 
@@ -90,6 +93,9 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
   }
   const tables = new TableKeeper({ registry, store, clock, timer, logger });
   const tableFor = (groupId: string, version: number) => tables.tableFor(groupId, version);
+  const modes = new ModeKeeper({ registry, region: options.region, logger });
+  await modes.start();
+  fastify.addHook('onClose', () => modes.stop());
   const view = new CurrentView(() => registry.state());
   const { lagMs } = options;
   const refresh = () => registry.entries();
@@ -109,7 +115,7 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
   });
   registerReadRoute(fastify, { reader: new RegionReader({ view, tickets, clock }), metrics, clock });
   registerCatalogueRoutes(fastify, { view, clock });
-  registerDesks(fastify, options, { tables, view, officers });
+  registerDesks(fastify, options, { tables, modes, view, officers });
   registerStatusRoutes(fastify, { view, registry, importer, store, tableFor, tickets, clock });
   const waiter = new StateWaiter({ registry, timer, signal });
   const token = options.internalToken;
@@ -128,7 +134,7 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
 function registerDesks(
   fastify: FastifyInstance,
   { registry, clock, timer, random, enforcementWaitMs, maxTables }: RegionAppOptions,
-  parts: { tables: TableKeeper; view: CurrentView; officers: () => readonly Officer[] },
+  parts: { tables: TableKeeper; modes: ModeKeeper; view: CurrentView; officers: () => readonly Officer[] },
 ): void {
   const { tables, view, officers } = parts;
   const enforcement = new Enforcement({
@@ -138,6 +144,7 @@ function registerDesks(
     ...(enforcementWaitMs === undefined ? {} : { waitMs: enforcementWaitMs }),
   });
   const writer = new RegistryWriter({ registry, tables, enforcement });
+  registerRegistryModeRoutes(fastify, new ModeDesk({ registry, officers, keeper: parts.modes }));
   registerAdminRoutes(fastify, {
     definitions: new DefinitionDesk({ writer, clock, random, maxTables: maxTables ?? MAX_STORE_TABLES }),
     lifecycle: new LifecycleDesk(writer),

@@ -9,6 +9,7 @@ import { ProblemError } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Random } from '@featuremesh/runtime/random';
 import { type DefinitionPlan, type PlannedDefinition, planDefinitions } from './definition-plan.ts';
+import type { Subject } from './registry-authority.ts';
 import type { RegistryWriter } from './registry-writer.ts';
 import { assertRoomForTables } from './table-room.ts';
 
@@ -34,8 +35,10 @@ export class DefinitionDesk {
 
   /** What applying would do; throws the ProblemErrors that applying would. Changes nothing. */
   async plan({ definitions, expectedRevision }: DefinitionsRequest): Promise<DefinitionsAnswer> {
-    const state = await this.#options.writer.state(expectedRevision);
-    const plan = this.#plan(definitions, state);
+    const { plan, state } = await this.#options.writer.plan(
+      before => ({ ...this.#plan(definitions, before), what: 'plan' }),
+      { subjects: subjectsOf(definitions), ...(expectedRevision === undefined ? {} : { expectedRevision }) },
+    );
     return {
       changes: plan.changes.map(change => changeOf(change, plan.after)),
       revision: plan.revision,
@@ -52,6 +55,7 @@ export class DefinitionDesk {
       },
       {
         actor,
+        subjects: subjectsOf(definitions),
         ...(terms.expectedRevision === undefined ? {} : { expectedRevision: terms.expectedRevision }),
       },
     );
@@ -74,6 +78,10 @@ export class DefinitionDesk {
     assertRoomForTables(state, plan.value.after, { maxTables, nowMs });
     return plan.value;
   }
+}
+
+function subjectsOf({ groups, services }: DefinitionsRequest['definitions']): readonly Subject[] {
+  return [...groups, ...services].map(({ homeRegion: home, name }) => ({ home, name }));
 }
 
 const KINDS = {

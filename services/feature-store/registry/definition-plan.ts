@@ -179,6 +179,8 @@ function withEntry(state: MeshState, entry: CatalogueEntry): MeshState {
     case 'region':
     case 'opaque-group':
     case 'policy':
+    case 'registry-mode':
+    case 'take-over':
     case 'view':
       return state;
   }

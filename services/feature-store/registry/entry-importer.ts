@@ -3,6 +3,7 @@ import { type CatalogueEntry, type CatalogueView, serialOf } from '@featuremesh/
 import { listedAs } from '@featuremesh/domain/catalogue-view';
 import type { Officer } from '@featuremesh/domain/policy';
 import { ProblemError } from '@featuremesh/domain/problem';
+import { arbitrate } from '@featuremesh/domain/registry-mode';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Registry, SyncReports } from '../ports/registry.ts';
@@ -55,6 +56,7 @@ export class EntryImporter {
         peer,
         state,
         policies,
+        modes: arbitrate(known).modes,
         officers: this.#officers(),
         nowMs: this.#clock.nowMs(),
       });

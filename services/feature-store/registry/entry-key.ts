@@ -14,6 +14,10 @@ export function entryKey(entry: CatalogueEntry): string {
       return `service/${entry.home}/${entry.service.definition.name}/${entry.service.version}`;
     case 'policy':
       return `policy/${entry.home}/${entry.policy.document.name}/${entry.policy.document.version}`;
+    case 'registry-mode':
+      return `registry-mode/${entry.home}/${entry.record.document.epoch}/${entry.record.hash}`;
+    case 'take-over':
+      return `take-over/${entry.home}/${entry.decision}`;
     case 'view':
       return `view/${entry.home}`;
   }
@@ -34,6 +38,10 @@ export function entryName(entry: CatalogueEntry): string {
       return `${entry.service.definition.name}@v${entry.service.version}`;
     case 'policy':
       return `${entry.policy.document.name} version ${entry.policy.document.version}`;
+    case 'registry-mode':
+      return `epoch ${entry.record.document.epoch} for ${entry.record.document.prefix || 'all names'}`;
+    case 'take-over':
+      return `decision ${entry.decision}`;
     case 'view':
       return `as of revision ${entry.sequence}`;
   }

@@ -7,8 +7,10 @@ import { Catalogue } from '@featuremesh/domain/catalogue-lookup';
 import { parseGroupReference } from '@featuremesh/domain/group-reference';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { ProblemError } from '@featuremesh/domain/problem';
+import { isRegionId } from '@featuremesh/domain/region-id';
 import type { Result } from '@featuremesh/domain/result';
 import { type LifecyclePlan, planPromotion, planRetirement } from './lifecycle-plan.ts';
+import type { Subject } from './registry-authority.ts';
 import type { RegistryWriter } from './registry-writer.ts';
 
 /** Moves aliases and retires groups at their home region, each as one audited commit (A9). */
@@ -29,8 +31,19 @@ export class LifecycleDesk {
     return this.#change(request, actor, state => planRetirement(request, state));
   }
 
+  /** What a reference means here; nothing where it means nothing, which the plan then says in its own words. */
+  async #subjects(reference: string): Promise<readonly Subject[]> {
+    const state = await this.#writer.state();
+    const parsed = parseGroupReference(reference);
+    const found = new Catalogue(state).group(reference);
+    if (found.ok) return [{ home: found.value.definition.homeRegion, name: found.value.definition.name }];
+    return parsed?.home === undefined || !isRegionId(parsed.home)
+      ? []
+      : [{ home: parsed.home, name: parsed.name }];
+  }
+
   async #change(
-    { dryRun, expectedRevision }: PromotionRequest | RetirementRequest,
+    { group, dryRun, expectedRevision }: PromotionRequest | RetirementRequest,
     actor: string,
     planFor: (state: MeshState) => Result<LifecyclePlan>,
   ): Promise<LifecycleAnswer> {
@@ -39,14 +52,15 @@ export class LifecycleDesk {
       if (!planned.ok) throw new ProblemError(planned.problem);
       return planned.value;
     };
-    if (dryRun) {
-      const state = await this.#writer.state(expectedRevision);
-      return answerOf(plan(state), state, 'planned');
-    }
-    const done = await this.#writer.write(plan, {
-      actor,
+    const terms = {
+      subjects: await this.#subjects(group),
       ...(expectedRevision === undefined ? {} : { expectedRevision }),
-    });
+    };
+    if (dryRun) {
+      const planned = await this.#writer.plan(plan, terms);
+      return answerOf(planned.plan, planned.state, 'planned');
+    }
+    const done = await this.#writer.write(plan, { actor, ...terms });
     return answerOf(done.plan, done.state, done.plan.entries.length === 0 ? 'unchanged' : 'done');
   }
 }

@@ -3,6 +3,7 @@ import type { CatalogueGroup, CatalogueService } from '@featuremesh/domain/featu
 import type { CatalogueEntity, MeshState, OpaqueGroup, RegionInfo } from '@featuremesh/domain/mesh-state';
 import type { PolicyRecord } from '@featuremesh/domain/policy';
 import { policiesToKeep } from '@featuremesh/domain/policy-rules';
+import { arbitrate } from '@featuremesh/domain/registry-mode';
 import type { RegistryImage } from './registry-image.ts';
 
 /** The regions that a region's own configuration names: itself, and peers with the keys it trusts. */
@@ -17,7 +18,7 @@ export interface RegionRoster {
  */
 export function buildMeshState(image: RegistryImage, roster: RegionRoster, nowMs: number): MeshState {
   const homes = new Set<string>([roster.self.id, ...roster.peers.map(peer => peer.id)]);
-  const entries = [...image.entries.values()].filter(entry => homes.has(entry.home));
+  const { standing: entries } = arbitrate([...image.entries.values()].filter(entry => homes.has(entry.home)));
   return {
     revision: image.revision,
     region: roster.self.id,

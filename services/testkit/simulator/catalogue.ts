@@ -133,7 +133,7 @@ export function simulatedCatalogue(
 }
 
 /** The name that outsiders may or may not know; its group's id says nothing of it. */
-const VEILED_NAME = 'payroll';
+export const VEILED_NAME = 'payroll';
 
 /** By hand: who knows a word, where the first two regions always do and the others as the veils say, one after the other. A group's id stays. */
 function secretOf(

@@ -10,6 +10,7 @@ import type { FeedSink, FeedSource, FeedTail } from '@featuremesh/sync/ports/fee
 import type { LinkIn, Received } from '@featuremesh/sync/ports/link';
 import type { Hooks } from '../simulation/process-parts.ts';
 import type { RegionDisk } from '../simulation/region-disk.ts';
+import { VEILED_NAME } from './catalogue.ts';
 
 /** Defects that can be planted, each with the invariants of which at least one must be found broken. */
 export const PLANTED = {
@@ -26,7 +27,7 @@ export const PLANTED = {
   'claims-positions': ['V6'],
   'publishes-everything': ['C1'],
   'never-takes-back': ['C2'],
-  'publishes-once': ['C4'],
+  'withholds-what-is-given': ['C4'],
   'purges-too-early': ['S8'],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -69,8 +70,8 @@ export function hooksOf(defect: PlantedDefect | undefined): Hooks {
       return { publication: (_, all) => all };
     case 'never-takes-back':
       return { publication: told => told.filter(({ kind }) => kind !== 'view') };
-    case 'publishes-once':
-      return { publication: told => told.filter(({ sequence }) => sequence < 12) };
+    case 'withholds-what-is-given':
+      return { publication: told => told.filter(entry => !JSON.stringify(entry).includes(VEILED_NAME)) };
     case 'sorts-keys':
       return {
         reads: read => (ticket, caller) => read({ ...ticket, keys: sorted(ticket.keys) }, caller),

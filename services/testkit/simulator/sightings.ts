@@ -14,9 +14,17 @@ export class SightingLog {
   /** Follows every registry, held reports and audit record included, and every CTL. */
   watch(mesh: SimulatedMesh): void {
     for (const { disk } of mesh.regions.values()) {
+      let lastImage: unknown;
+      let audited = '';
       const look = (): void => {
         const { image, reports, audits } = disk.registry;
-        this.#look(disk.id, 'registry', JSON.stringify([...image.entries.values(), reports, audits]));
+        // Most changes only confirm that nothing changed.
+        if (image.entries === lastImage) return;
+        lastImage = image.entries;
+        // What was ever written into the record of changes stays there.
+        audited += this.#words.filter(word => JSON.stringify(audits.at(-1) ?? '').includes(word)).join(' ');
+        const text = JSON.stringify([...image.entries.values(), reports]);
+        this.#look(disk.id, 'registry', `${text} ${audited}`);
       };
       disk.registry.changed.add(look);
       look();
