@@ -10,7 +10,7 @@ import {
 } from 'cassandra-driver';
 import { unavailable } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions, REQUEST_DEADLINE_MS } from './cassandra-options.ts';
-import { InFlightGate } from './in-flight-gate.ts';
+import { InFlightGate, type Passage } from './in-flight-gate.ts';
 import { dataCentresOf, RegionRoutingPolicy, SpeculateReads } from './routing-policies.ts';
 
 const LEVELS = types.consistencies;
@@ -20,6 +20,16 @@ const LOCAL_ONLY = 'local-only';
 
 /** How one statement is sent. */
 export type CallClass = 'read' | 'settled-read' | 'write' | 'record-read' | 'conditional' | 'serial-read';
+
+/** How each class passes the gate. */
+const PASSAGES: Readonly<Record<CallClass, Passage>> = {
+  read: 'read',
+  'settled-read': 'read',
+  write: 'write',
+  'record-read': 'write',
+  conditional: 'control',
+  'serial-read': 'control',
+};
 
 /** How long nodes may take to agree on a change of the schema, and how often they are asked. */
 const AGREEMENT_TIMEOUT_MS = 20_000;
@@ -103,7 +113,7 @@ export class Cql {
   ): Promise<types.ResultSet> {
     return this.#gate.run(() => this.#client.execute(statement, [...values], this.#classes[how.as]), {
       expired: how.expired,
-      isRead: how.as === 'read' || how.as === 'settled-read',
+      as: PASSAGES[how.as],
     });
   }
 
@@ -127,7 +137,7 @@ export class Cql {
     const queries = statements.map(({ query, params }) => ({ query, params: [...params] }));
     const result = await this.#gate.run(
       () => this.#client.batch(queries, { ...this.#classes.conditional, logged: true }),
-      { expired },
+      { expired, as: 'control' },
     );
     return result.wasApplied();
   }

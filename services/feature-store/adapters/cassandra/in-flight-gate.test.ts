@@ -63,6 +63,25 @@ test('a failure gives its room on, and what waited past its deadline is not begu
   expect(begun).toBe(0);
 });
 
+test('a lease does not wait behind rows, and takes no room from them', async () => {
+  const gate = new InFlightGate(clock, { maxInFlight: 1, maxWaiting: 10 });
+  const order: string[] = [];
+  let release = (): void => undefined;
+  const first = gate.run(
+    () =>
+      new Promise<void>(resolve => {
+        release = resolve;
+      }),
+    { expired: never },
+  );
+  const second = gate.run(async () => void order.push('row'), { expired: never });
+  await gate.run(async () => void order.push('lease'), { expired: never, as: 'control' });
+  expect([order, gate.inFlight, gate.waiting]).toEqual([['lease'], 1, 1]);
+  release();
+  await Promise.all([first, second]);
+  expect([order, gate.inFlight]).toEqual([['lease', 'row'], 0]);
+});
+
 test('rooms are never lost or made over many waits', async () => {
   const gate = new InFlightGate(clock, { maxInFlight: 8, maxWaiting: 5_000 });
   let inFlight = 0;
@@ -86,7 +105,7 @@ test('a read is refused once the oldest waiting read is late, and taken again wh
     order.push(name);
     return new Promise(resolve => release.push(resolve));
   };
-  const read = (name: string) => gate.run(work(name), { expired: never, isRead: true });
+  const read = (name: string) => gate.run(work(name), { expired: never, as: 'read' });
   const write = (name: string) => gate.run(work(name), { expired: never });
   const all = [write('w0'), write('w1'), write('w2'), ...[1, 2, 3, 4].map(at => read(`r${at}`))];
   nowMs += MAX_READ_WAIT_MS + 1;

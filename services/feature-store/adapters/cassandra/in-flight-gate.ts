@@ -10,6 +10,9 @@ import {
 /** Of so many rooms that become free one goes to other work even while reads wait: a flood of reads must not stop writes. */
 const READS_IN_A_ROW = 3;
 
+/** What a statement is to those who wait: leases of the process must not wait behind its rows, or it loses them; they are few. */
+export type Passage = 'read' | 'write' | 'control';
+
 /** What waits for a room, and since when. */
 interface Waiting {
   readonly begin: () => void;
@@ -48,9 +51,9 @@ export class InFlightGate {
   /** Runs `work` when there is room; not at all where `expired` aborted while it waited. */
   async run<T>(
     work: () => Promise<T>,
-    { expired, isRead = false }: { readonly expired: AbortSignal; readonly isRead?: boolean },
+    { expired, as = 'write' }: { readonly expired: AbortSignal; readonly as?: Passage },
   ): Promise<T> {
-    if (this.#inFlight >= this.#maxInFlight) await this.#wait(isRead);
+    if (as !== 'control' && this.#inFlight >= this.#maxInFlight) await this.#wait(as === 'read');
     else this.#inFlight += 1;
     try {
       if (expired.aborted)
@@ -79,6 +82,11 @@ export class InFlightGate {
 
   /** The room passes on to a read, or in its turn to other work; to the one that waited longest. */
   #leave(): void {
+    // A lease took a room that there was not.
+    if (this.#inFlight > this.#maxInFlight) {
+      this.#inFlight -= 1;
+      return;
+    }
     const isOthersTurn = this.#reads.length === 0 || this.#readsInARow >= READS_IN_A_ROW;
     const next =
       (isOthersTurn ? this.#others.take() : undefined) ?? this.#reads.take() ?? this.#others.take();

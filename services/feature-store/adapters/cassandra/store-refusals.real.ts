@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { ProblemError } from '@featuremesh/domain/problem';
 import { sharedCluster } from '@featuremesh/infra/cassandra/testing/shared-cluster';
@@ -56,7 +56,9 @@ test('a certificate that is not trusted, and a server without TLS, are said plai
   expect(await refusal({ tls: { ca: [unrelated] } })).toMatch(
     /certificate of Cassandra is refused \([A-Z_]+\).*store\.tls\.ca/,
   );
+  const sockets: Socket[] = [];
   const plain = createServer(socket => {
+    sockets.push(socket);
     socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n');
   });
   await new Promise<void>(resolve => plain.listen(0, '127.0.0.1', resolve));
@@ -64,6 +66,7 @@ test('a certificate that is not trusted, and a server without TLS, are said plai
   expect(await refusal({ contactPoints: [`127.0.0.1:${port}`] })).toBe(
     'Cassandra does not answer with TLS, which store.tls asks for',
   );
+  for (const socket of sockets) socket.destroy();
   await new Promise(resolve => plain.close(resolve));
 });
 
