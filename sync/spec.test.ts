@@ -20,9 +20,17 @@ test('every test and checker that the specification names exists', () => {
 });
 
 test('every invariant of sync is stated, once, and has a test', () => {
-  const sections = spec.split(/^\*\*(?=[SR]\d)/m).slice(1);
-  const names = sections.map(section => /^([SR]\d+)\*\*/.exec(section)?.[1]);
-  const expected = [...Array.from({ length: 10 }, (_, at) => `S${at + 1}`), 'R1', 'R2', 'R3', 'R4', 'R8'];
+  const sections = spec.split(/^\*\*(?=[SRCM]\d)/m).slice(1);
+  const names = sections.map(section => /^([SRCM]\d+)\*\*/.exec(section)?.[1]);
+  const numbered = (letter: string, length: number) =>
+    Array.from({ length }, (_, at) => `${letter}${at + 1}`);
+  const expected = [
+    ...numbered('S', 10),
+    ...numbered('R', 4),
+    'R8',
+    ...numbered('C', 5),
+    ...numbered('M', 3),
+  ];
   expect(names).toEqual(expected);
   expect(sections.filter(section => !/^- `/m.test(section))).toEqual([]);
 });
