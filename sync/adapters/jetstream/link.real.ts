@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createLinkKey } from '@featuremesh/cli/region/link-key';
 import { decodeLinkMessage } from '@featuremesh/contracts/link-batch-codec';
+import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
 import { decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
+import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { Position } from '@featuremesh/domain/position';
 import { feedOwnSubject, OUT_STREAM, outSubject } from '@featuremesh/domain/subjects';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
@@ -39,7 +41,9 @@ interface Region {
   readonly session: LinkSession;
   readonly connection: NatsConnection;
   permit(permitted: readonly string[]): Promise<void>;
-  append(groupId: string, body: Uint8Array, apply?: boolean): Promise<Position>;
+  /** Further group versions become known here. */
+  learn(groups: readonly CatalogueGroup[]): Promise<void>;
+  append(groupId: string, body: Uint8Array, more?: { apply?: boolean; version?: number }): Promise<Position>;
   /** Positions that imports in FEED claim. */
   positions(): Promise<Position[]>;
   /** Distinct rows in FEED under the filter, `key row` in hex. */
@@ -107,25 +111,30 @@ async function startRegion(id: typeof EAST, permitted: readonly string[] = ['sha
     reconnectTimeWait: 100,
   });
   const client = jetstream(connection);
+  const take = async (state: MeshState): Promise<void> => {
+    service.state = state;
+    policy = compilePolicy(state, Date.now());
+    await broker.broker.enforce(policy);
+  };
   const region: Region = {
     id,
     service,
     broker,
     session,
     connection,
-    permit: async next => {
-      service.state = linkState(id, service.state.revision + 1, next);
-      policy = compilePolicy(service.state, Date.now());
-      await broker.broker.enforce(policy);
+    permit: next => take(linkState(id, service.state.revision + 1, next)),
+    learn: groups => {
+      const { revision, groups: known } = service.state;
+      return take({ ...service.state, revision: revision + 1, groups: [...known, ...groups] });
     },
-    append: async (groupId, body, apply = true) => {
+    append: async (groupId, body, { apply = true, version = 1 } = {}) => {
       // A duplicate answers with the first sequence, so that a try whose answer was lost does no harm.
       const msgID = createHash('sha256').update(body).digest('hex');
       for (let tries = 0; ; tries++) {
         try {
-          const { seq } = await client.publish(feedOwnSubject(groupId, 1, 0), body, { msgID });
+          const { seq } = await client.publish(feedOwnSubject(groupId, version, 0), body, { msgID });
           const own = { origin: id, feedEpoch: broker.feed.feedEpoch, groupId, appender: 0, sequence: seq };
-          if (apply) service.apply(body, 1, own);
+          if (apply) service.apply(body, version, own);
           return own;
         } catch (error) {
           if (tries === 50) throw error;
@@ -281,7 +290,7 @@ test('a snapshot waits for the store to hold what was already shipped, and nothi
   await startBrokers();
   const east = await startRegion(EAST);
   const chunk = testChunk(EAST, 20, 1);
-  const position = await east.append(SHARED_GROUP.id, chunk, false);
+  const position = await east.append(SHARED_GROUP.id, chunk, { apply: false });
   await until('rows in OUT', () => (east.session.status()[0]?.shippedRows ?? 0) === 20);
   const user = `links.${WEST}` as const;
   const links = await connect({ servers: brokers.url(EAST), user, pass: brokers.password(EAST, user) });
@@ -297,4 +306,32 @@ test('a snapshot waits for the store to hold what was already shipped, and nothi
   await until('all rows', async () => (await west.rows(`FEED.*.*.in.${EAST}`)).size === 20);
   await until('the position is claimed', async () => (await west.positions()).length > 0);
   expect(await west.positions()).toContainEqual(position);
+});
+
+test('rows of a version that this region has not learnt are held, all others go on, and they come when it has (S1)', async () => {
+  await startBrokers();
+  const both = ['shared', 'pinned'];
+  const [east, west] = [await startRegion(EAST, both), await startRegion(WEST, both)];
+  const second = { ...SHARED_GROUP, version: 2, aliases: ['latest'] };
+  await east.learn([second]);
+  const newer = [1, 2, 3].map(salt => testChunk(EAST, 20, salt));
+  const [older, other] = [testChunk(EAST, 30, 4), testChunk(EAST, 40, 5)];
+  for (const chunk of newer.slice(0, 2)) await east.append(SHARED_GROUP.id, chunk, { version: 2 });
+  await until('a batch is set aside', () => (west.session.status()[1]?.heldBatches ?? 0) > 0);
+  await east.append(SHARED_GROUP.id, older);
+  await east.append(PINNED_GROUP.id, other);
+  const inWest = (group: CatalogueGroup, version: number) =>
+    west.rows(`FEED.${group.id}.${version}.in.${EAST}`);
+  await until('the version that is known', async () => (await inWest(SHARED_GROUP, 1)).size === 30);
+  await until('the other group', async () => (await inWest(PINNED_GROUP, 1)).size === 40);
+  expect(await inWest(SHARED_GROUP, 2)).toEqual(new Set());
+  // What is held is missing, so nothing is said of how far this region is.
+  expect(west.session.status()[1]?.lagMs).toBeNull();
+  await west.learn([second]);
+  for (const chunk of newer.slice(2)) await east.append(SHARED_GROUP.id, chunk, { version: 2 });
+  await until('all rows', async () => (await inWest(SHARED_GROUP, 2)).size === 60);
+  expect(await inWest(SHARED_GROUP, 2)).toEqual(rowsOf(newer));
+  expect(await inWest(SHARED_GROUP, 1)).toEqual(rowsOf([older]));
+  await until('nothing is held any more', () => west.session.status()[1]?.heldBatches === 0);
+  await until('a known lag', () => west.session.status()[1]?.lagMs !== null);
 });
