@@ -10,8 +10,6 @@ import { sendAtRate } from './open-loop.ts';
 const PATH = `/v1/groups/${NEWS_HOME}/article_stats/rows`;
 /** A row is followed so often, whatever became of those before. */
 const SAMPLE_EVERY_MS = 50;
-/** A read of the other region every so often: the resolution of the figure. */
-const POLL_MS = 3;
 /** A row that is not seen by then counts as not seen, and so long is waited for it after the last was written. */
 const GIVE_UP_MS = 5_000;
 /** Connections to each region. */
@@ -21,7 +19,7 @@ const BACKGROUND_ROWS = 100;
 const BACKGROUND_ROWS_PER_S = 5_000;
 const BODIES = 20;
 
-/** From the acknowledgement of a row in one region until another region's own HTTP read shows it: idle, and beside writes at a constant rate into all regions. */
+/** From the acknowledgement of a row in one region until another region's own HTTP shows it to a read `after` its position: idle, and beside writes at a constant rate into all regions. */
 export const syncLag: Figure = {
   name: 'sync-lag',
   about: `time from the acknowledgement in one region to a read in another, idle and at ${BACKGROUND_ROWS_PER_S} rows/s in total`,
@@ -58,11 +56,11 @@ async function followed(context: BenchContext): Promise<Measurement[]> {
     const article = `lag-${Date.now()}-${i}`;
     const [row] = articleStatsRows(0, 1);
     const body = { rows: [{ ...row, key: { article }, eventTime: new Date().toISOString() }] };
-    await post(pools.get(home.id), PATH, body);
+    const { position } = JSON.parse(await post(pools.get(home.id), PATH, body)) as { position: string };
     const acknowledgedMs = performance.now();
     await Promise.all(
       others.map(async ({ id }) => {
-        const shown = await isShown(pools.get(id), article, context.signal);
+        const shown = await isShown(pools.get(id), { article, position, signal: context.signal });
         const found = lags.get(id);
         if (found === undefined) return;
         if (shown) found.lagsMs.push(performance.now() - acknowledgedMs);
@@ -100,12 +98,25 @@ async function followed(context: BenchContext): Promise<Measurement[]> {
   });
 }
 
-async function isShown(pool: Pool | undefined, article: string, signal: AbortSignal): Promise<boolean> {
+/**
+ * One read `after` the row's position, which the region answers when it has applied it: reads again and again would be load of their own,
+ * thousands a second, and would measure themselves.
+ */
+async function isShown(
+  pool: Pool | undefined,
+  { article, position, signal }: { article: string; position: string; signal: AbortSignal },
+): Promise<boolean> {
   const deadlineMs = performance.now() + GIVE_UP_MS;
+  const request = {
+    features: ['article_stats:age_hours'],
+    keys: { article },
+    consistency: { after: position },
+  };
   while (performance.now() < deadlineMs && !signal.aborted) {
-    const request = { features: ['article_stats:age_hours'], keys: { article } };
-    if ((await post(pool, '/v1/online/read', request)).includes('PRESENT')) return true;
-    await systemTimer.sleep(POLL_MS);
+    const answer = await ask(pool, '/v1/online/read', request);
+    if (answer.text.includes('PRESENT')) return true;
+    if (!answer.text.includes('POSITION_NOT_REACHED'))
+      throw new Error(`a read after a position answered ${answer.status}: ${answer.text.slice(0, 200)}`);
   }
   return false;
 }
@@ -132,6 +143,16 @@ function bodies(mesh: Mesh, region: MeshRegion) {
 }
 
 async function post(pool: Pool | undefined, path: string, body: object): Promise<string> {
+  const { status, text } = await ask(pool, path, body);
+  if (status >= 300) throw new Error(`${path} answered ${status}`);
+  return text;
+}
+
+async function ask(
+  pool: Pool | undefined,
+  path: string,
+  body: object,
+): Promise<{ status: number; text: string }> {
   if (pool === undefined) throw new Error('an unknown region');
   const response = await pool.request({
     method: 'POST',
@@ -139,7 +160,5 @@ async function post(pool: Pool | undefined, path: string, body: object): Promise
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
-  const text = await response.body.text();
-  if (response.statusCode >= 300) throw new Error(`${path} answered ${response.statusCode}`);
-  return text;
+  return { status: response.statusCode, text: await response.body.text() };
 }

@@ -1,19 +1,19 @@
 import { parsePosition } from '@featuremesh/domain/position';
 import { type Problem, problem } from '@featuremesh/domain/problem';
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { OnlineStore } from '../ports/online-store.ts';
 
 /** Longest wait for a position: below the gateway's deadline for a region, so that the answer says why. */
 const POSITION_WAIT_MS = 1_500;
 
-/** Pause between looks at the applied position; a local write is applied within a few of these. */
-const POSITION_POLL_MS = 5;
+/** Least and longest pause between looks at the applied position; in between a tenth of the wait so far, as a look may cost a statement. */
+const POSITION_POLL_MS = { least: 2, most: 50 } as const;
 
 /** What waiting needs. */
 export interface PositionWaitOptions {
   readonly store: Pick<OnlineStore, 'appliedPosition'>;
-  readonly clock: Clock;
+  readonly clock: MonotonicClock;
   readonly timer: Timer;
 }
 
@@ -29,15 +29,16 @@ export async function waitForPosition(
   const position = parsePosition(token);
   if (position === undefined) return problem('INVALID_POSITION', 'the token in `after` is not a position');
   if (position.groupId !== groupId) return undefined;
-  const untilMs = clock.nowMs() + POSITION_WAIT_MS;
+  const startMs = clock.monotonicMs();
   while ((await store.appliedPosition(position)) < position.sequence) {
-    if (clock.nowMs() >= untilMs)
+    const waitedMs = clock.monotonicMs() - startMs;
+    if (waitedMs >= POSITION_WAIT_MS)
       return problem(
         'POSITION_NOT_REACHED',
         `the write from ${position.origin} is not applied here after ${POSITION_WAIT_MS} ms`,
         { extra: { origin: position.origin, retryAfterMs: POSITION_WAIT_MS } },
       );
-    await timer.sleep(POSITION_POLL_MS);
+    await timer.sleep(Math.min(POSITION_POLL_MS.most, Math.max(POSITION_POLL_MS.least, waitedMs / 10)));
   }
   return undefined;
 }

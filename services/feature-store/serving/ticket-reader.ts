@@ -11,7 +11,7 @@ import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import { cutOffMs } from '@featuremesh/domain/retention';
 import type { ValueStatus } from '@featuremesh/domain/value-status';
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { OnlineStore, RowVisits, TableRef } from '../ports/online-store.ts';
 import { answerProblem } from './answer-problem.ts';
@@ -35,7 +35,7 @@ export interface TicketReaderOptions {
   readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
   /** Replication lag of this region's copy behind the peers, in ms; null while a peer has not reported yet. */
   readonly lagMs: (peers: readonly RegionId[]) => number | null;
-  readonly clock: Clock;
+  readonly clock: Clock & MonotonicClock;
   readonly timer: Timer;
   /** Looks for what other processes of the region have learnt, before a row of an unknown revision counts as unreadable. */
   readonly refresh: () => Promise<unknown>;

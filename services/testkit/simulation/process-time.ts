@@ -1,4 +1,4 @@
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import type { Scheduler } from './scheduler.ts';
 
@@ -6,7 +6,7 @@ import type { Scheduler } from './scheduler.ts';
  * Clock and timer of one simulated process. The clock has the region's skew; timers run on true time and never fire again once the
  * process was killed, so that whatever waited in it simply ends, as code of a killed process does.
  */
-export class ProcessTime implements Clock, Timer {
+export class ProcessTime implements Clock, MonotonicClock, Timer {
   readonly #scheduler: Scheduler;
   readonly #skewMs: () => number;
   #alive = true;
@@ -32,6 +32,10 @@ export class ProcessTime implements Clock, Timer {
 
   nowUs(): bigint {
     return BigInt(Math.floor((this.#scheduler.nowMs() + this.#skewMs()) * 1_000));
+  }
+
+  monotonicMs(): number {
+    return this.#scheduler.nowMs();
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
