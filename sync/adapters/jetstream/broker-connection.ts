@@ -34,6 +34,8 @@ export async function connectBroker(
     reconnectJitter: RECONNECT_PAUSE_MS,
     pingInterval: PING_INTERVAL_MS,
     waitOnFirstConnect: true,
+    // A stack for every request costs more than the request; an error still says what failed and why.
+    noAsyncTraces: true,
     ignoreAuthErrorAbort: true,
     ...(login.inboxPrefix === undefined ? {} : { inboxPrefix: login.inboxPrefix }),
   };

@@ -244,6 +244,8 @@ function connectionOptions(options: JetStreamChangeLogOptions): ConnectionOption
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_PAUSE_MS,
     waitOnFirstConnect: true,
+    // A stack for every request costs more than the request; an error still says what failed and why.
+    noAsyncTraces: true,
     ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { pass: password }),
