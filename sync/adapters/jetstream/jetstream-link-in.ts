@@ -9,7 +9,7 @@ import {
   TRACE_HEADER,
 } from '@featuremesh/domain/subjects';
 import type { Logger } from '@featuremesh/runtime/logger';
-import type { Repetition, Timer } from '@featuremesh/runtime/timer';
+import type { Timer } from '@featuremesh/runtime/timer';
 import { type ConsumerMessages, type JetStreamClient, type JsMsg, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { LinkIn, Received } from '../../ports/link.ts';
@@ -17,6 +17,8 @@ import { Mailbox } from './mailbox.ts';
 
 /** The peer's broker is asked for its durable's state this often; that it answers is what `connected` means. */
 const PROBE_INTERVAL_MS = 1_000;
+/** While it does not answer it is asked more often: what waited shall come as soon as the link is there again. */
+const LOST_PROBE_INTERVAL_MS = 250;
 const PROBE_TIMEOUT_MS = 2_000;
 /** Life of one pull request, and the silence after which it is sent anew (twice this, as the client counts). */
 const PULL_EXPIRES_MS = 5_000;
@@ -38,6 +40,11 @@ export interface LinkInOptions {
   readonly readTraces?: boolean;
 }
 
+/** Whether nothing came of an opened durable since it was opened, or since the link was lost. */
+interface OpenDurable {
+  isSilent: boolean;
+}
+
 /**
  * The peer's two durables, pulled over the leafnode. Opens them when they are first asked of, and again whenever the link or the
  * peer's broker comes back; nothing but next, info and ack is ever sent (R3).
@@ -48,9 +55,9 @@ export class JetStreamLinkIn implements LinkIn {
   readonly #control: Mailbox<JsMsg>;
   readonly #batches: Mailbox<JsMsg>;
   readonly #stop = new AbortController();
-  readonly #open = new Set<ConsumerMessages>();
+  readonly #open = new Map<ConsumerMessages, OpenDurable>();
   readonly #pumps = new Map<string, Promise<void>>();
-  #probe: Repetition | undefined;
+  #probe: Promise<void> | undefined;
   #connected = false;
 
   constructor(options: LinkInOptions) {
@@ -84,9 +91,8 @@ export class JetStreamLinkIn implements LinkIn {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    this.#probe?.stop();
-    for (const messages of this.#open) messages.stop();
-    await Promise.all(this.#pumps.values());
+    for (const messages of this.#open.keys()) messages.stop();
+    await Promise.all([...this.#pumps.values(), this.#probe]);
     this.#control.clear();
     this.#batches.clear();
     this.#connected = false;
@@ -94,7 +100,7 @@ export class JetStreamLinkIn implements LinkIn {
 
   #begin(stream: string, mailbox: Mailbox<JsMsg>, window: number): void {
     if (this.#pumps.has(stream) || this.#stop.signal.aborted) return;
-    this.#probe ??= this.#options.timer.every(PROBE_INTERVAL_MS, () => this.#ask());
+    this.#probe ??= this.#watch();
     this.#pumps.set(stream, this.#pump(stream, mailbox, window));
   }
 
@@ -112,17 +118,29 @@ export class JetStreamLinkIn implements LinkIn {
           idle_heartbeat: PULL_HEARTBEAT_MS,
           abort_on_missing_resource: true,
         });
-        this.#open.add(messages);
+        const open: OpenDurable = { isSilent: true };
+        this.#open.set(messages, open);
         // The signal may have aborted while the durable was being opened.
         if (signal.aborted) messages.stop();
         pauseMs = FIRST_PAUSE_MS;
-        for await (const message of messages) mailbox.put(message);
+        for await (const message of messages) {
+          open.isSilent = false;
+          mailbox.put(message);
+        }
         this.#open.delete(messages);
       } catch (error) {
         logger.debug({ peer, stream, err: error }, 'a durable of the peer cannot be read');
       }
       await timer.sleep(pauseMs, signal);
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#options.timer.sleep(this.#connected ? PROBE_INTERVAL_MS : LOST_PROBE_INTERVAL_MS, signal);
+      if (!signal.aborted) await this.#ask();
     }
   }
 
@@ -136,7 +154,15 @@ export class JetStreamLinkIn implements LinkIn {
     } catch {
       this.#connected = false;
     }
-    if (before !== this.#connected) logger.info({ peer, connected: this.#connected }, 'link to a peer');
+    if (before === this.#connected) return;
+    logger.info({ peer, connected: this.#connected }, 'link to a peer');
+    if (this.#connected) this.#wake();
+    else for (const open of this.#open.values()) open.isSilent = true;
+  }
+
+  /** The client looks for a durable that fell silent no sooner than after the life of a pull request: it is opened anew at once. */
+  #wake(): void {
+    for (const [messages, { isSilent }] of this.#open) if (isSilent) messages.stop();
   }
 }
 
