@@ -7,6 +7,9 @@ import { promisify } from 'node:util';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import { type MeshFile, readMeshFile } from '@featuremesh/cli/target/mesh-file';
 import { freePortBase, processesNaming } from '@featuremesh/cli/testing/fmesh-process';
+import { brokerPassword, readNatsSecrets } from '@featuremesh/runtime/broker-secrets';
+import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
+import { natsRequest } from '@featuremesh/testkit/broker/nats-request';
 import { afterAll, expect, test } from 'vitest';
 import { changeWan } from '../wan/wan-control.ts';
 import { demoCommands } from './demo-commands.ts';
@@ -75,6 +78,16 @@ function shell(command: string): Promise<{ stdout: string; stderr: string }> {
   return run('sh', ['-c', command], { cwd: installationRoot, maxBuffer: 16 * 1024 * 1024 });
 }
 
+/** Leaves one message in a region's log, as if all others had grown too old. */
+async function forgetLog(region: string): Promise<void> {
+  const config = loadRegionConfig(join(dataDir, 'regions', region, 'region.yaml'));
+  const pass = brokerPassword(await readNatsSecrets(config.keys.natsSecrets), 'sync');
+  const port = config.nats.embedded?.client.port ?? 0;
+  const body = new TextEncoder().encode(JSON.stringify({ keep: 1 }));
+  const answer = await natsRequest({ port, user: 'sync', pass }, '$JS.API.STREAM.PURGE.FEED', body);
+  expect(answer).toContain('"success":true');
+}
+
 interface ReadReply {
   readonly results?: readonly {
     readonly statuses?: readonly string[];
@@ -106,6 +119,19 @@ async function read(
 async function cityIn(gatewayUrl: string | undefined, airport: string): Promise<unknown> {
   const { body } = await read(gatewayUrl ?? '', 'airport_profile:city', airport);
   return body.results?.[0]?.columns?.[0]?.[0];
+}
+
+/** Cities, statuses and event times as one text. */
+async function heldCities(url: string, keys: readonly string[]): Promise<string> {
+  const { text } = await post(`${url}/v1/online/read`, {
+    features: ['airport_profile:city'],
+    keys: { airport: keys },
+  });
+  const { results: [result] = [], code } = JSON.parse(text) as {
+    results?: Record<string, unknown>[];
+    code?: string;
+  };
+  return JSON.stringify([result?.['columns'], result?.['statuses'], result?.['eventTimes'], code]);
 }
 
 async function writeCity(url: string, airport: string, city: string, atMs: number): Promise<void> {
@@ -245,14 +271,7 @@ test(
     }
     await expect.poll(links, { timeout: 15_000 }).toContain(`${europe.id} from ${east.id}: DOWN`);
     expect(await cityIn(europe.gatewayUrl, 'C1')).toBeNull();
-    const held = async (url: string): Promise<string> => {
-      const { text } = await post(`${url}/v1/online/read`, {
-        features: ['airport_profile:city'],
-        keys: { airport: keys },
-      });
-      const [result] = (JSON.parse(text) as { results: Record<string, unknown>[] }).results;
-      return JSON.stringify([result?.['columns'], result?.['statuses'], result?.['eventTimes']]);
-    };
+    const held = (url: string): Promise<string> => heldCities(url, keys);
     expect(await held(europe.url)).not.toBe(await held(east.url));
     const healedMs = performance.now();
     await changeWan(wan.controlUrl, { action: 'heal', which });
@@ -293,6 +312,43 @@ test(
     await expect
       .poll(() => cityIn(europe.gatewayUrl, 'ZZ2'), { timeout: 30_000 })
       .toBe('After the black hole');
+  },
+  SLOW_MS,
+);
+
+test(
+  'V5: a lost online store whose log has forgotten is filled by peers, and not read before; rows that nobody else holds are told',
+  async () => {
+    const [, west, europe] = mesh().regions;
+    const service = west?.pids['service-0'];
+    if (west === undefined || europe === undefined || service === undefined) throw new Error('three regions');
+    const keys = ['SEA', 'DEN', 'L1', 'L2'];
+    await writeCity(west.url, 'L1', 'Accepted where it is lost', Date.now() - 1_000);
+    await writeCity(europe.url, 'L2', 'Accepted by a peer', Date.now() - 1_000);
+    for (const url of [west.url, europe.url])
+      await expect.poll(() => heldCities(url, keys), { timeout: 60_000 }).not.toContain('NOT_FOUND');
+    const before = await heldCities(west.url, keys);
+    const counts = () => readFileSync(join(west.dataDir, 'store-counts.json'), 'utf8');
+    await expect.poll(counts, { timeout: 30_000 }).toMatch(/":[1-9]/);
+    await forgetLog(west.id);
+    rmSync(join(west.dataDir, 'lmdb', 'online'), { recursive: true });
+    process.kill(service, 'SIGKILL');
+    const answers = new Set<string>();
+    const again = async (): Promise<string> => {
+      const answer = await heldCities(west.url, keys).catch(() => 'no answer');
+      answers.add(answer);
+      return answer;
+    };
+    await expect.poll(again, { timeout: 60_000, interval: 20 }).toBe(before);
+    answers.delete(before);
+    expect([...answers].filter(answer => answer.includes('NOT_FOUND'))).toEqual([]);
+    expect([...answers].join(' ')).toContain('UNAVAILABLE');
+    await expect
+      .poll(async () => (await fetch(`${west.url}/health/ready`)).text(), { timeout: 30_000 })
+      .toMatch(
+        /rows of us-west-2\/\w+@v1 are lost: no other region holds them|rows of us-east-1\/traveller_profile@v1 are lost/,
+      );
+    expect((await fmeshOut(['status'])).stdout).toMatch(/us-west-2: \d+ rows of .* are lost/);
   },
   SLOW_MS,
 );

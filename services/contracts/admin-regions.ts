@@ -3,6 +3,8 @@ import { linkStatusSchema } from './link-status.ts';
 import { regionInfoSchema } from './mesh-state.ts';
 import { countSchema } from './wire-primitives.ts';
 
+const groupVersion = { group: z.string(), version: z.int() };
+
 /** Answer of `GET /v1/admin/regions`. */
 export const regionListSchema = z.strictObject({
   self: z.string(),
@@ -31,6 +33,13 @@ export const syncStatusSchema = z.strictObject({
       retention: z.strictObject({ cutOff: z.string(), sweptAt: z.string().nullable() }).nullable(),
     }),
   ),
+  /** After the online store was lost: what peers have to send before it may be read, and rows that nobody has any more. */
+  rebuild: z
+    .strictObject({
+      awaited: z.array(z.strictObject({ ...groupVersion, peers: z.array(z.string()) })),
+      lost: z.array(z.strictObject({ ...groupVersion, rows: countSchema })),
+    })
+    .exactOptional(),
 });
 
 /** A region's list of regions. */

@@ -30,6 +30,24 @@ export const policyConfirmedSchema = z.strictObject({
   atMs: countSchema,
 });
 
+/** Query of `GET /internal/v1/refills`: which groups a lost store still needs from this peer. */
+export const refillsQuerySchema = z.strictObject({ peer: z.string() });
+
+const groupVersion = { groupId: z.string(), version: z.int().min(1) };
+
+/** Answer of `GET /internal/v1/refills`. */
+export const owedRefillsSchema = z.strictObject({ groups: z.array(z.strictObject(groupVersion)) });
+
+/** Body of `POST /internal/v1/refilled`: the peer's snapshot of a group is in the log up to this sequence. */
+export const refilledSchema = z.strictObject({
+  peer: z.string(),
+  ...groupVersion,
+  throughSequence: countSchema,
+});
+
+/** Answer of `POST /internal/v1/refilled`: whether the store has applied it; where not, it is told again. */
+export const refillAppliedSchema = z.strictObject({ applied: z.boolean() });
+
 /** Query of `GET /internal/v1/snapshot`; `after` is the opaque text of the previous answer's `fm-next`. */
 export const snapshotQuerySchema = z.strictObject({
   group: z.string(),

@@ -31,6 +31,8 @@ export interface ServicePaths {
   /** Copies of the registry, apart from it. */
   readonly registryCopies: string;
   readonly online: string;
+  /** Rows per table as last seen: what a lost store held. */
+  readonly storeCounts: string;
   readonly objects: string;
 }
 
@@ -40,6 +42,7 @@ export function servicePaths(config: RegionConfig): ServicePaths {
   return {
     registry: join(config.dataDir, 'lmdb', 'registry'),
     registryCopies: join(config.dataDir, 'registry-copies'),
+    storeCounts: join(config.dataDir, 'store-counts.json'),
     online: join(config.dataDir, 'lmdb', 'online'),
     objects:
       objects.type === 'filesystem' && objects.path !== undefined

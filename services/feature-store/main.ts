@@ -19,6 +19,7 @@ import { systemTimer } from '@featuremesh/runtime/timer';
 import { startTracing, type Tracing } from '@featuremesh/runtime/tracing';
 import { openCassandraStore } from './adapters/cassandra/open-cassandra-store.ts';
 import { FileRegistryCopies } from './adapters/filesystem/file-registry-copies.ts';
+import { FileStoreCounts } from './adapters/filesystem/file-store-counts.ts';
 import { JetStreamChangeLog } from './adapters/jetstream/jetstream-change-log.ts';
 import { LmdbOnlineStore } from './adapters/lmdb/lmdb-online-store.ts';
 import { LmdbRegistry } from './adapters/lmdb/lmdb-registry.ts';
@@ -32,6 +33,7 @@ import { LagTracker } from './ingest/lag-tracker.ts';
 import { Projector } from './ingest/projector.ts';
 import { RetentionSweeper, SWEEP_PACE } from './ingest/retention-sweeper.ts';
 import { StoreRebuild } from './ingest/store-rebuild.ts';
+import { StoreRefill } from './ingest/store-refill.ts';
 import type { OnlineStore, RowVisits } from './ports/online-store.ts';
 import type { StampBounds } from './ports/stamp-bounds.ts';
 import { SteadyRegistry } from './registry/steady-registry.ts';
@@ -67,6 +69,7 @@ interface Process {
   readonly store: RegionStore;
   /** Of an embedded store, whose file may be lost; a cluster keeps copies itself. */
   readonly rebuild: StoreRebuild | undefined;
+  readonly refill: StoreRefill | undefined;
   /** Set once the log is there. */
   readonly late: { ingest: LateIngest; lag?: LagTracker; log?: JetStreamChangeLog; writes?: IngestService };
 }
@@ -93,8 +96,8 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
   const registry = await openRegistry({ config, slot, lifecycle, logger });
   const opened = observedStore(await openStore({ config, lifecycle, health, logger }), observer);
-  const rebuild =
-    config.store.type === 'lmdb' ? await StoreRebuild.over({ store: opened, ...machine, logger }) : undefined;
+  const refill = config.store.type === 'lmdb' ? refillOf(config, registry, opened) : undefined;
+  const rebuild = refill && (await StoreRebuild.over({ store: opened, refill, ...machine, logger }));
   if (rebuild !== undefined) health.notReady('store', 'starting');
   const store = rebuild === undefined ? opened : rebuild.guard(opened);
   const late = { ingest: new LateIngest() };
@@ -108,6 +111,7 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
     lifecycle,
     registry,
     store,
+    refill,
     rebuild,
     late,
   };
@@ -157,6 +161,11 @@ async function announce(registry: SteadyRegistry, self: RegionInfo, logger: Logg
   }
 }
 
+function refillOf(config: RegionConfig, registry: SteadyRegistry, store: OnlineStore): StoreRefill {
+  const counts = new FileStoreCounts(servicePaths(config).storeCounts);
+  return new StoreRefill({ store, registry, counts, clock: systemClock });
+}
+
 async function openStore({
   config,
   lifecycle,
@@ -188,6 +197,7 @@ async function createApp(shared: Process): Promise<RegionApp> {
     region: config.id,
     registry,
     store,
+    refills: shared.refill,
     officers: config.officers,
     internalToken: ensureInternalToken(config.keys.internal, systemRandom),
     lagMs: peers => longestLag(peers.map(peer => late.lag?.lagMs(peer) ?? null)),
@@ -255,7 +265,7 @@ function addWrites(shared: Process, app: RegionApp): void {
       });
       lifecycle.onStop('log', () => log.close());
       late.log = log;
-      void shared.rebuild?.follow(log, lifecycle.signal);
+      void shared.rebuild?.watch(log, lifecycle.signal);
       const lag = new LagTracker({ log, store, logger, ...machine });
       late.lag = lag;
       lifecycle.add({ name: 'lag tracker', start: () => lag.start(), stop: () => lag.stop() });
@@ -297,7 +307,10 @@ function judgeHealth(
   note('tables', tables === undefined ? undefined : `tables do not match the placements: ${tables}`);
   note('log', log.isConnected() ? undefined : 'the broker does not answer');
   note('writes', ingest.notReady());
-  if (rebuild !== undefined) note('store', rebuild.notReady());
+  if (rebuild === undefined) return;
+  const reason = rebuild.notReady();
+  if (reason === undefined) health.ready('store', rebuild.warning());
+  else health.notReady('store', reason);
 }
 
 const logger = createLogger({ process: 'service' });

@@ -11,8 +11,9 @@ import {
 } from '@featuremesh/contracts/link-envelope';
 import { type ChunkRow, decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import { MAX_LINK_BATCH_ROWS, MAX_LINK_BATCHES_IN_FLIGHT } from '@featuremesh/domain/limits';
-import { rowOrigin, rowStampUs } from '@featuremesh/domain/packed-row';
+import { rowOrigin } from '@featuremesh/domain/packed-row';
 import type { Position } from '@featuremesh/domain/position';
+import { ProblemError } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
@@ -22,17 +23,19 @@ import type { TraceSpan, Tracing } from '@featuremesh/runtime/tracing';
 import type { CompiledPolicy, ExportedVersion } from '../policy-compiler/compile.ts';
 import type { FeedChunk, FeedSource } from '../ports/feed.ts';
 import type { LinkOut } from '../ports/link.ts';
-import type { RegionService } from '../ports/region-service.ts';
+import type { RegionService, SnapshotPage } from '../ports/region-service.ts';
+import { clockRange, coveredRanges } from './batch-ranges.ts';
 import { GroupTails } from './group-tails.ts';
 import {
   LOOP_WAIT_MS,
   PENDING_INTERVAL_MS,
   PROGRESS_INTERVAL_MS,
+  SNAPSHOT_RETRY_MS,
   STORE_PATIENCE_MS,
   TRIM_INTERVAL_MS,
 } from './limits.ts';
 import { type GroupRange, PublishedGroups } from './published-groups.ts';
-import { SnapshotQueue } from './snapshot-queue.ts';
+import { SnapshotQueue, type SnapshotTurn } from './snapshot-queue.ts';
 
 /** What an exporter works with; all that is not deterministic comes from here. */
 export interface ExporterParts {
@@ -237,13 +240,12 @@ export class Exporter {
       this.snapshots.drop(turn);
       return true;
     }
-    const { service, policy, peer } = this.#parts;
-    const page = await service.snapshotPage({
-      groupId: turn.groupId,
-      version: turn.version,
-      limit: MAX_LINK_BATCH_ROWS,
-      ...(turn.after === undefined ? {} : { after: turn.after }),
-    });
+    const { policy, peer } = this.#parts;
+    const page = await this.#snapshotPage(turn);
+    if (page === undefined) {
+      this.snapshots.defer(turn, this.#parts.clock.nowMs() + SNAPSHOT_RETRY_MS);
+      return false;
+    }
     if (turn.after === undefined && !this.#isApplied(turn.groupId, page.watermarks)) {
       this.snapshots.defer(turn, this.#parts.clock.nowMs() + STORE_PATIENCE_MS);
       return false;
@@ -258,6 +260,19 @@ export class Exporter {
     this.#shippedRows += rows.length;
     this.snapshots.advance(turn, page.next, watermarks);
     return true;
+  }
+
+  /** Undefined where the region's store gives none now, as while it is rebuilt: live rows do not wait for that. */
+  async #snapshotPage({ groupId, version, after }: SnapshotTurn): Promise<SnapshotPage | undefined> {
+    const { service, logger, peer } = this.#parts;
+    const from = after === undefined ? {} : { after };
+    try {
+      return await service.snapshotPage({ groupId, version, limit: MAX_LINK_BATCH_ROWS, ...from });
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      logger.info({ peer, groupId, err: error }, 'a page of a snapshot cannot be read now');
+      return undefined;
+    }
   }
 
   #snapshots() {
@@ -333,19 +348,6 @@ export class Exporter {
   }
 }
 
-/** Earliest and latest accepted stamp of the rows. */
-function clockRange(rows: readonly ChunkRow[]): Pick<LinkEnvelope, 'clockMinUs' | 'clockMaxUs'> {
-  const [first] = rows;
-  let earliestUs = first === undefined ? 0n : rowStampUs(first.row);
-  let latestUs = earliestUs;
-  for (const { row } of rows) {
-    const us = rowStampUs(row);
-    if (us < earliestUs) earliestUs = us;
-    if (us > latestUs) latestUs = us;
-  }
-  return { clockMinUs: String(earliestUs), clockMaxUs: String(latestUs) };
-}
-
 function groupFields(
   rule: ExportedVersion,
 ): Pick<LinkEnvelope, 'groupId' | 'version' | 'schemaHash' | 'policyEpoch'> {
@@ -375,14 +377,4 @@ function exportSpan(
       'featuremesh.chunks': chunks.length,
     },
   );
-}
-
-/** Appender slot → first and last FEED sequence of the chunks. */
-function coveredRanges(chunks: readonly FeedChunk[]): Record<string, [number, number]> {
-  const ranges: Record<string, [number, number]> = {};
-  for (const { appender, sequence } of chunks) {
-    const known = ranges[String(appender)];
-    ranges[String(appender)] = [known?.[0] ?? sequence, sequence];
-  }
-  return ranges;
 }

@@ -22,6 +22,7 @@ import { GAP_PATIENCE_MS, IDLE_CURSOR_INTERVAL_MS, LOOP_WAIT_MS } from './limits
 import { type ChainPosition, judgeBatch, positionAfter } from './link-chain.ts';
 import { OpenSnapshots, type SnapshotRequester } from './open-snapshots.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
+import { StoreRefills, type StoreRefillsParts } from './store-refills.ts';
 import { WithheldPositions } from './withheld-positions.ts';
 
 /** What an importer works with; all that is not deterministic comes from here. */
@@ -31,6 +32,7 @@ export interface ImporterParts {
   readonly link: LinkIn;
   readonly sink: FeedSink;
   readonly policy: () => CompiledPolicy;
+  readonly service: StoreRefillsParts['service'];
   /** Sends a snapshot request over the reverse direction's CTL. */
   readonly requestSnapshot: SnapshotRequester;
   readonly clock: Clock;
@@ -89,6 +91,7 @@ export class Importer {
   readonly #open: OpenSnapshots;
   readonly #held: HeldBatches;
   readonly #withheld = new WithheldPositions();
+  readonly #refills: StoreRefills;
   #unstored: Received<LinkMessage>[] = [];
   #storedAtMs = 0;
   #knownAsOfMs: number | null = null;
@@ -101,6 +104,7 @@ export class Importer {
     this.#cursor = new ImportCursorKeeper(parts.peer, parts.sink);
     this.#open = new OpenSnapshots(parts);
     this.#held = new HeldBatches(parts);
+    this.#refills = new StoreRefills(parts);
   }
 
   /** Counters, for status. `lagMs` is how long ago the peer's state is known here; null where it is not known (S6). */
@@ -131,6 +135,7 @@ export class Importer {
   /** A snapshot that was asked for will not come: the peer declined it. */
   declined(requestId: string): void {
     this.#open.drop(requestId);
+    this.#refills.declined();
   }
 
   /** Imports until the signal aborts; throws where the session has to begin anew. */
@@ -233,6 +238,7 @@ export class Importer {
       sentAtMs: envelope.sentAtMs,
       ...(span === undefined ? {} : { traceparent: span.traceparent }),
     });
+    if (envelope.snapshot?.last === true) this.#refills.arrived(envelope, this.#cursor.sequence);
     span?.end();
     this.#importedRows += rows?.length ?? 0;
     received.ack();
@@ -361,6 +367,7 @@ export class Importer {
 
   async #housekeeping(): Promise<void> {
     await this.#open.remind(this.#importable());
+    await this.#open.request(this.#refills.take(this.#importable()), 'divergence');
     if (Math.abs(this.#parts.clock.nowMs() - this.#storedAtMs) >= IDLE_CURSOR_INTERVAL_MS)
       await this.#storeIdle();
     const position = this.#cursor.position;

@@ -24,11 +24,17 @@ export const SNAPSHOT_PATIENCE_MS = 30_000;
 /** Between two looks whether the store has applied what was shipped, before a snapshot of it begins. */
 export const STORE_PATIENCE_MS = 200;
 
+/** Before a page of a snapshot that the region's own store did not give is asked for again. */
+export const SNAPSHOT_RETRY_MS = 1_000;
+
 /** Snapshots that wait at an exporter; more are declined as busy and asked for again. */
 export const MAX_QUEUED_SNAPSHOTS = 16;
 
 /** Snapshots that an importer may have open: the cursor's header stays small. */
 export const MAX_OPEN_SNAPSHOTS = 8;
+
+/** Between two questions whether the region's own store was lost, and two reports of what came. */
+export const REFILL_INTERVAL_MS = 2_000;
 
 /** Held batches looked at in one pass. */
 export const MAX_HELD_PER_PASS = 64;

@@ -37,7 +37,7 @@ export class OpenSnapshots {
   }
 
   /** Asks for the groups; where as many are open as may be, they are merged into the newest. */
-  async request(groups: OpenSnapshot['groups'], reason: GapReason): Promise<void> {
+  async request(groups: OpenSnapshot['groups'], reason: GapReason | 'divergence'): Promise<void> {
     if (groups.length === 0) return;
     const replaced = this.#open.length >= MAX_OPEN_SNAPSHOTS ? this.#open.pop()?.request.groups : undefined;
     const all = new Map(

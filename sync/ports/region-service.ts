@@ -16,6 +16,10 @@ export interface RegionService {
   /** Says that the broker now enforces the state of this revision, with the hash of what is running (R8). */
   enforced(report: { revision: number; hash: string }): Promise<void>;
   reportLinks(links: readonly LinkStatus[]): Promise<void>;
+  /** Groups whose rows the online store has lost and the log has forgotten, as far as a snapshot of this peer is still missing. */
+  owedRefills(peer: string): Promise<readonly GroupVersion[]>;
+  /** The peer's snapshot of a group is in the log up to this sequence; true where the store has applied it, else tell it again. */
+  refilled(report: GroupVersion & { peer: string; throughSequence: number }): Promise<boolean>;
   /** Winners of any origin in key order, as a feed chunk, with the watermark vector as of the scan's first page (A5). */
   snapshotPage(request: {
     groupId: string;
@@ -23,6 +27,12 @@ export interface RegionService {
     after?: string;
     limit: number;
   }): Promise<SnapshotPage>;
+}
+
+/** One version of a group. */
+export interface GroupVersion {
+  readonly groupId: string;
+  readonly version: number;
 }
 
 /** One page of a snapshot. */

@@ -103,7 +103,17 @@ function draw(states: readonly RegionState[]): string {
     regions,
     table(['region', 'link', 'state', 'lag', 'waiting', 'rows', 'held', 'last error'], links),
     table(['region', 'group', 'rows', 'lag', 'placement'], groups),
+    ...states.flatMap(rebuildLines),
   ].join('\n\n');
+}
+
+/** What became of an online store that was lost, where it was. */
+function rebuildLines({ id, sync }: RegionState): readonly string[] {
+  const { awaited = [], lost = [] } = sync?.rebuild ?? {};
+  return [
+    ...awaited.map(one => `${id}: ${one.group}@v${one.version} is rebuilt from ${one.peers.join(', ')}`),
+    ...lost.map(one => `${id}: ${one.rows} rows of ${one.group}@v${one.version} are lost`),
+  ];
 }
 
 function lagText(lagMs: number | null): string {

@@ -4,6 +4,8 @@ import {
   meshStateQuerySchema,
   ownEntriesQuerySchema,
   policyConfirmedSchema,
+  refilledSchema,
+  refillsQuerySchema,
   SNAPSHOT_HEADERS,
   snapshotQuerySchema,
 } from '@featuremesh/contracts/internal-api';
@@ -13,6 +15,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import { showsInternalToken } from '@featuremesh/runtime/internal-token';
 import type { FastifyInstance } from 'fastify';
+import type { RefillDesk } from '../ingest/store-refill.ts';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
@@ -33,6 +36,7 @@ export interface InternalRouteOptions {
   readonly store: Pick<OnlineStore, 'scan' | 'appliedPositions'>;
   readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
   readonly clock: Clock;
+  readonly refills: RefillDesk | undefined;
 }
 
 /** The calls of ARCHITECTURE.md for the region's own sync agent and gateway; every one needs the internal token. */
@@ -82,7 +86,20 @@ export async function registerInternalRoutes(
       await registry.saveReport({ links: { links, atMs: clock.nowMs() } });
       return reply.code(204).send();
     });
+    registerRefills(scope, options);
     registerSnapshot(scope, options);
+  });
+}
+
+/** A store that is not this process's to rebuild owes nothing. */
+function registerRefills(scope: FastifyInstance, { refills }: InternalRouteOptions): void {
+  scope.get('/internal/v1/refills', request => {
+    const { peer } = parseInput(refillsQuerySchema, request.query, 'the query');
+    return { groups: refills?.owed(peer) ?? [] };
+  });
+  scope.post('/internal/v1/refilled', async request => {
+    const report = parseInput(refilledSchema, request.body);
+    return { applied: (await refills?.filled(report)) ?? true };
   });
 }
 

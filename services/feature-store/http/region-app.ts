@@ -13,6 +13,7 @@ import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { FastifyInstance } from 'fastify';
 import { GatewayCallers } from '../graphql/gateway-caller.ts';
 import { registerGraphql } from '../graphql/graphql-server.ts';
+import type { RefillDesk, StoreRefill } from '../ingest/store-refill.ts';
 import type { OnlineStore } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import { DefinitionDesk } from '../registry/definition-desk.ts';
@@ -61,6 +62,8 @@ export interface RegionAppOptions {
   readonly tracing?: Tracing | undefined;
   /** Tables that the store may hold; those of an embedded one where not given. */
   readonly maxTables?: number;
+  /** Where a lost store is rebuilt from peers as well. */
+  readonly refills?: (RefillDesk & Pick<StoreRefill, 'state'>) | undefined;
   /** Sets what is known only when it is asked for, before metrics are written out. */
   readonly gauges?: () => Promise<void>;
 }
@@ -75,7 +78,7 @@ export interface RegionApp {
 
 /** Wires registry, serving, GraphQL and HTTP of one service process; the tables are kept from `tables.start()` on. */
 export async function createRegionApp(options: RegionAppOptions): Promise<RegionApp> {
-  const { registry, store, clock, timer, random, logger, metrics, health, signal } = options;
+  const { registry, store, clock, timer, random, logger, metrics, health, signal, refills } = options;
   const fastify = createHttpServer({
     logger,
     metrics,
@@ -116,10 +119,11 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
   registerReadRoute(fastify, { reader: new RegionReader({ view, tickets, clock }), metrics, clock });
   registerCatalogueRoutes(fastify, { view, clock });
   registerDesks(fastify, options, { tables, modes, view, officers });
-  registerStatusRoutes(fastify, { view, registry, importer, store, tableFor, tickets, clock });
+  const common = { registry, importer, store, tableFor, clock, refills };
+  registerStatusRoutes(fastify, { ...common, view, tickets });
   const waiter = new StateWaiter({ registry, timer, signal });
   const token = options.internalToken;
-  await registerInternalRoutes(fastify, { token, registry, waiter, importer, store, tableFor, clock });
+  await registerInternalRoutes(fastify, { ...common, token, waiter });
   const server = await registerGraphql(fastify, {
     region: options.region,
     tickets,

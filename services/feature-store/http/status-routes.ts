@@ -7,6 +7,7 @@ import { formatTimestamp } from '@featuremesh/domain/timestamp';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { FastifyInstance } from 'fastify';
 import { sweptWatermark } from '../ingest/applied-names.ts';
+import type { StoreRefill } from '../ingest/store-refill.ts';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
@@ -25,6 +26,7 @@ export interface StatusRouteOptions {
   readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
   readonly tickets: Pick<TicketReader, 'readable' | 'lagMsOf'>;
   readonly clock: Clock;
+  readonly refills: Pick<StoreRefill, 'state'> | undefined;
 }
 
 /** `GET /v1/admin/regions`, `/v1/admin/sync` (links, rows and lag per group) and `/v1/admin/refusals`. */
@@ -71,7 +73,11 @@ async function syncStatus(options: StatusRouteOptions): Promise<SyncStatus> {
       retention: await retentionOf(options, group, table),
     };
   });
-  return { region: state.region, links: [...linksOf(options)], groups: await Promise.all(groups) };
+  const rebuild = await options.refills?.state();
+  return {
+    ...{ region: state.region, links: [...linksOf(options)], groups: await Promise.all(groups) },
+    ...(rebuild === undefined ? {} : { rebuild }),
+  };
 }
 
 async function retentionOf(

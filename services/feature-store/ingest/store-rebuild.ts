@@ -4,18 +4,27 @@ import type { Logger } from '@featuremesh/runtime/logger';
 import { overlay } from '@featuremesh/runtime/overlay';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { ChangeLog, LogFilter } from '../ports/change-log.ts';
-import type { OnlineStore, RowVisits } from '../ports/online-store.ts';
+import type { OnlineStore, RowVisits, TableRef } from '../ports/online-store.ts';
 import { importsWatermark, ownWatermark } from './applied-names.ts';
 import { MAX_SLOTS } from './ingest-limits.ts';
 import { NO_STEP } from './replay-step.ts';
+import type { RebuildState, StoreRefill } from './store-refill.ts';
 
 /** Watermark that stands in a store which has once held all of its log: a store without it was lost, or is new. */
 const WHOLE = 'whole';
 const POLL_MS = 100;
+/** Between two looks at what peers have sent of a lost store. */
+const REFILL_POLL_MS = 500;
+/** Between two counts of the rows that a lost store would be missed by. */
+const COUNT_EVERY_MS = 10_000;
+
+/** Groups that readiness names; status names all. */
+const MAX_TOLD = 20;
 
 /** What a rebuild works with. */
 export interface StoreRebuildOptions {
   readonly store: OnlineStore;
+  readonly refill: StoreRefill;
   readonly clock: MonotonicClock;
   readonly timer: Timer;
   readonly logger: Logger;
@@ -29,6 +38,7 @@ export class StoreRebuild {
   readonly #options: StoreRebuildOptions;
   #isWhole = false;
   #reason = 'starting';
+  #warning: string | undefined;
 
   private constructor(options: StoreRebuildOptions) {
     this.#options = options;
@@ -38,7 +48,8 @@ export class StoreRebuild {
   static async over(options: StoreRebuildOptions): Promise<StoreRebuild> {
     const rebuild = new StoreRebuild(options);
     rebuild.#isWhole = (await options.store.watermark(WHOLE)) > 0;
-    if (!rebuild.#isWhole) rebuild.#reason = 'the online store is new or was lost; waiting for the log';
+    if (rebuild.#isWhole) await options.refill.look();
+    else rebuild.#reason = 'the online store is new or was lost; waiting for the log';
     return rebuild;
   }
 
@@ -47,9 +58,32 @@ export class StoreRebuild {
     return this.#isWhole ? undefined : this.#reason;
   }
 
+  /** What is said beside readiness: groups that wait for peers, rows that are lost for good. */
+  warning(): string | undefined {
+    return this.#warning;
+  }
+
+  /** Watches the rebuild to its end, then counts rows for the next time. Ends with the signal. */
+  async watch(log: ChangeLog, signal: AbortSignal): Promise<void> {
+    const { refill, timer, logger } = this.#options;
+    await this.follow(log, signal);
+    while (!signal.aborted) {
+      const wasPending = refill.isPending;
+      try {
+        await refill.look(log.feedEpoch);
+        this.#warning = warningOf(await refill.state());
+        if (wasPending && !refill.isPending) logger.info({}, 'peers have sent what the log had forgotten');
+        if (!refill.isPending) await refill.count();
+      } catch (error) {
+        logger.warn({ err: error }, 'the rebuild of the online store cannot be watched');
+      }
+      await timer.sleep(refill.isPending ? REFILL_POLL_MS : COUNT_EVERY_MS, signal);
+    }
+  }
+
   /** Watches until the store has applied what the log holds now; returns at once where it is whole. Ends with the signal. */
   async follow(log: ChangeLog, signal: AbortSignal): Promise<void> {
-    const { store, clock, timer, logger } = this.#options;
+    const { clock, timer, logger } = this.#options;
     const startedMs = clock.monotonicMs();
     if (!this.#isWhole) this.#tell('the online store is new or was lost; it is rebuilt from the log');
     let wanted: ReadonlyMap<string, number> | undefined;
@@ -58,8 +92,7 @@ export class StoreRebuild {
         wanted ??= await this.#wanted(log);
         const missing = await this.#missing(wanted);
         if (missing === 0) {
-          await store.apply({ ...NO_STEP, watermark: { name: WHOLE, sequence: 1 } });
-          this.#isWhole = true;
+          await this.#becomeWhole(log);
           const tookMs = Math.round(clock.monotonicMs() - startedMs);
           logger.info({ tookMs }, 'the online store holds what the log holds');
           return;
@@ -74,29 +107,49 @@ export class StoreRebuild {
 
   /** The store, whose rows cannot be read while it is rebuilt: STORE_UNAVAILABLE, which sends readers to another copy. */
   guard<Store extends OnlineStore & Partial<RowVisits>>(store: Store): Store {
-    const assertWhole = (): void => {
+    const { refill } = this.#options;
+    const assertWhole = (table: TableRef, isMissing: (of: TableRef) => boolean): void => {
       if (!this.#isWhole) throw new ProblemError(problem('STORE_UNAVAILABLE', this.#reason));
+      if (isMissing(table))
+        throw new ProblemError(problem('STORE_UNAVAILABLE', 'the rows are awaited from another region'));
     };
+    const isAwaited = (table: TableRef): boolean => refill.awaits(table);
     const { visit } = store;
     const replaced: Partial<OnlineStore & RowVisits> = {
       read: async (table, keys, options) => {
-        assertWhole();
+        assertWhole(table, isAwaited);
         return store.read(table, keys, options);
       },
       scan: async (table, options) => {
-        assertWhole();
+        assertWhole(table, of => refill.isEmpty(of));
         return store.scan(table, options);
       },
       ...(visit === undefined
         ? {}
         : {
             visit: (table, keys, take) => {
-              assertWhole();
+              assertWhole(table, isAwaited);
               visit.call(store, table, keys, take);
             },
           }),
     };
     return overlay(store, replaced as Partial<Store>);
+  }
+
+  /** What the log has forgotten is noted first: a crash in between must not leave it out. */
+  async #becomeWhole(log: ChangeLog): Promise<void> {
+    const { store, refill, logger } = this.#options;
+    const first = await log.firstSequence();
+    if (first > 1) {
+      logger.warn(
+        { forgotten: first - 1 },
+        'the log has forgotten its beginning; what it held is asked of peers',
+      );
+      await refill.begin();
+    }
+    await refill.look(log.feedEpoch);
+    await store.apply({ ...NO_STEP, watermark: { name: WHOLE, sequence: 1 } });
+    this.#isWhole = true;
   }
 
   /** Last sequence of everyone who appended to the log, by the watermark that must reach it. */
@@ -124,4 +177,15 @@ export class StoreRebuild {
     this.#reason = reason;
     this.#options.logger.warn({}, reason);
   }
+}
+
+function warningOf(state: RebuildState | undefined): string | undefined {
+  if (state === undefined) return undefined;
+  const awaited = state.awaited.map(
+    ({ group, version, peers }) => `${group}@v${version} is awaited from ${peers.join(' and ')}`,
+  );
+  const lost = state.lost.map(
+    ({ group, version, rows }) => `${rows} rows of ${group}@v${version} are lost: no other region holds them`,
+  );
+  return `the online store was lost; ${[...awaited, ...lost].slice(0, MAX_TOLD).join('; ')}`;
 }

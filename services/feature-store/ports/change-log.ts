@@ -76,6 +76,8 @@ export interface ChangeLog {
   messageAt(sequence: number): Promise<LogMessage | undefined>;
   /** Last sequence that matches; 0 where none does. */
   lastSequence(filter: LogFilter): Promise<number>;
+  /** Sequence of the oldest message that the log still holds, last + 1 where it holds none: 1 until it has forgotten one. */
+  firstSequence(): Promise<number>;
   /** Messages with a sequence above `after`, in order, those already there only; ends when caught up. */
   readFrom(after: number, filter: LogFilter): AsyncIterable<LogMessage>;
   /** Messages above `after` as they come, until the signal aborts; reconnects by itself. */

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MAX_PAYLOAD_BYTES } from '@featuremesh/domain/limits';
 import { FEED_EPOCH_METADATA, FEED_STREAM } from '@featuremesh/domain/subjects';
 import { freePort } from './free-port.ts';
+import { natsRequest } from './nats-request.ts';
 
 const START_TRIES = 200;
 const START_PAUSE_MS = 25;
@@ -110,34 +110,13 @@ export class FeedBroker {
     if (answer.includes('"error"')) throw new Error(`${subject}: ${answer}`);
   }
 
-  /** One request in NATS' text protocol, so that the testkit needs no client. */
-  async #request(
+  #request(
     subject: string,
     body: Uint8Array,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<string> {
-    const socket = createConnection({ host: '127.0.0.1', port: this.#port });
-    try {
-      const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-      const headBytes = Buffer.from(`NATS/1.0\r\n${head.join('')}\r\n`);
-      socket.write('CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB _INBOX.t 1\r\n');
-      socket.write(`HPUB ${subject} _INBOX.t ${headBytes.length} ${headBytes.length + body.length}\r\n`);
-      socket.write(Buffer.concat([headBytes, body, Buffer.from('\r\n')]));
-      return await answerOf(socket);
-    } finally {
-      socket.destroy();
-    }
+    return natsRequest({ port: this.#port }, subject, body, headers);
   }
-}
-
-async function answerOf(socket: Socket): Promise<string> {
-  let text = '';
-  for await (const bytes of socket) {
-    text += String(bytes);
-    const message = /\r\nH?MSG [^\r]*\r\n([\s\S]*)\r\n$/.exec(`\r\n${text}`);
-    if (message !== null) return message[1] ?? '';
-  }
-  throw new Error('the broker closed the connection');
 }
 
 function streamConfig({ subjects = ['FEED.>'], maxBytes = -1, epoch = 'e1' }: FeedShape): object {

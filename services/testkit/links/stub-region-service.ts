@@ -63,6 +63,14 @@ export class StubRegionService implements RegionService {
     this.links = links;
   }
 
+  async owedRefills(): Promise<readonly []> {
+    return [];
+  }
+
+  async refilled(): Promise<boolean> {
+    return true;
+  }
+
   async snapshotPage(request: {
     groupId: string;
     version: number;

@@ -111,6 +111,10 @@ export class SimulatedChangeLog implements ChangeLog {
     return this.#ask(() => this.#parts.feed.stream.last(subject => matchesFilter(subject, filter))?.seq ?? 0);
   }
 
+  firstSequence(): Promise<number> {
+    return this.#ask(() => this.#parts.feed.stream.firstSeq);
+  }
+
   async *readFrom(after: number, filter: LogFilter): AsyncIterable<LogMessage> {
     const { feed } = this.#parts;
     const found = await this.#ask(() => {

@@ -74,6 +74,15 @@ export class SimulatedRegionService implements RegionService {
     return this.#call(async () => this.#parts.onLinks(links));
   }
 
+  /** A simulated store is never lost beyond what its log holds. */
+  owedRefills(): Promise<readonly []> {
+    return Promise.resolve([]);
+  }
+
+  refilled(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   snapshotPage(request: {
     groupId: string;
     version: number;

@@ -1,5 +1,9 @@
 import { catalogueEntrySchema } from '@featuremesh/contracts/catalogue-entry';
-import { SNAPSHOT_HEADERS } from '@featuremesh/contracts/internal-api';
+import {
+  owedRefillsSchema,
+  refillAppliedSchema,
+  SNAPSHOT_HEADERS,
+} from '@featuremesh/contracts/internal-api';
 import type { LinkStatus } from '@featuremesh/contracts/link-status';
 import { meshStateSchema } from '@featuremesh/contracts/mesh-state';
 import { positionSchema } from '@featuremesh/contracts/wire-primitives';
@@ -8,7 +12,7 @@ import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { Agent, type Dispatcher, request } from 'undici';
 import { z } from 'zod';
-import type { RegionService, SnapshotPage } from '../../ports/region-service.ts';
+import type { GroupVersion, RegionService, SnapshotPage } from '../../ports/region-service.ts';
 
 /** Beyond the wait that a long poll asks for. */
 const TIMEOUT_MS = 10_000;
@@ -68,6 +72,16 @@ export class HttpRegionService implements RegionService {
 
   async reportLinks(links: readonly LinkStatus[]): Promise<void> {
     await this.#tell('links', { links });
+  }
+
+  async owedRefills(peer: string): Promise<readonly GroupVersion[]> {
+    return owedRefillsSchema.parse(await this.#json({ method: 'GET', path: 'refills', query: { peer } }))
+      .groups;
+  }
+
+  async refilled(report: GroupVersion & { peer: string; throughSequence: number }): Promise<boolean> {
+    return refillAppliedSchema.parse(await this.#json({ method: 'POST', path: 'refilled', body: report }))
+      .applied;
   }
 
   async snapshotPage(page: {

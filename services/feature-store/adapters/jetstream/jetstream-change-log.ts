@@ -143,6 +143,11 @@ export class JetStreamChangeLog implements ChangeLog {
     return message?.seq ?? 0;
   }
 
+  async firstSequence(): Promise<number> {
+    const { state } = await this.#ask(() => this.#manager.streams.info(FEED_STREAM));
+    return Math.max(1, state.first_seq);
+  }
+
   async *readFrom(after: number, filter: LogFilter): AsyncGenerator<LogMessage> {
     const through = await this.lastSequence(filter);
     yield* readFeed(this.#reader(), { after, through }, filter);
