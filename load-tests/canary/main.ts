@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type MeshRegion, readMesh } from '../mesh/mesh-regions.ts';
+import { readMesh } from '../mesh/mesh-regions.ts';
 import type { Needle, NeedleValue } from './needle.ts';
-import { type CanaryRegion, type CanaryReport, searchMesh } from './search-mesh.ts';
+import { type CanaryReport, canaryRegion, searchMesh } from './search-mesh.ts';
 
 const usage = `npm run canary -- [options]: looks for values in every medium of a running mesh: streams, stores, files, logs, metrics
 
@@ -49,11 +49,6 @@ async function main(): Promise<number> {
   if (!existsSync(path)) throw new Error(`no mesh runs: there is no ${path}; start one with npm start`);
   const mesh = readMesh(path);
   return print(await searchMesh({ regions: mesh.regions.map(canaryRegion), needles }));
-}
-
-function canaryRegion({ id, dataDir, pids = {} }: MeshRegion): CanaryRegion {
-  if (dataDir === undefined) throw new Error(`mesh.json does not say where ${id} keeps its data`);
-  return { id, configPath: join(dirname(dataDir), 'region.yaml'), running: Object.keys(pids).length > 0 };
 }
 
 function print({ findings, leaks, searched, hollow, unreadable }: CanaryReport): number {

@@ -1,6 +1,7 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
+import type { MeshRegion } from '../mesh/mesh-regions.ts';
 import { streamMedia } from './adapters/jetstream/stream-medium.ts';
 import { lmdbMedia } from './adapters/lmdb/lmdb-medium.ts';
 import type { CanaryMedium } from './canary-medium.ts';
@@ -16,6 +17,12 @@ export interface CanaryRegion {
   readonly configPath: string;
   /** Whether its processes run: then broker, LMDB and HTTP are asked beside the files; else files alone are read. */
   readonly running: boolean;
+}
+
+/** A region of a mesh as mesh.json names it. Throws where that does not say where its data is. */
+export function canaryRegion({ id, dataDir, pids = {} }: MeshRegion): CanaryRegion {
+  if (dataDir === undefined) throw new Error(`mesh.json does not say where ${id} keeps its data`);
+  return { id, configPath: join(dirname(dataDir), 'region.yaml'), running: Object.keys(pids).length > 0 };
 }
 
 /** What is searched, and for what. */

@@ -16,6 +16,8 @@ const meshSchema = z.object({
       }),
     )
     .min(1),
+  /** The network between the regions, where there is one to cut. */
+  wan: z.object({ controlUrl: z.url() }).exactOptional(),
 });
 
 /** A running mesh, as mesh.json describes it; a loader needs no more than ids and region URLs. */

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { changeWan } from '@featuremesh/infra/wan/wan-control';
 import type { Timer } from '@featuremesh/runtime/timer';
+import { type Mesh, regionOf } from '../mesh/mesh-regions.ts';
 import { processesOf } from './region-processes.ts';
 import { describeFault, type Fault } from './schedule.ts';
 import type { StartedMesh } from './started-mesh.ts';
@@ -11,7 +12,7 @@ const LONGEST_WAIT_MS = 30_000;
 
 /** Does the faults of a schedule at their times and tells each; resolves when all have ended. Rejects only where a fault cannot be done. */
 export async function doFaults(
-  mesh: StartedMesh,
+  started: StartedMesh,
   faults: readonly Fault[],
   options: { readonly timer: Timer; readonly signal: AbortSignal; readonly say: (line: string) => void },
 ): Promise<void> {
@@ -22,7 +23,7 @@ export async function doFaults(
     await timer.sleep(Math.max(0, fault.atMs - (performance.now() - startedMs)), signal);
     if (signal.aborted) break;
     say(`${(fault.atMs / 1_000).toFixed(1).padStart(6)} s  ${describeFault(fault)}`);
-    running.push(doFault(mesh, fault, timer));
+    running.push(doFault(started, fault, timer));
   }
   const late = timer.sleep(LONGEST_WAIT_MS).then(() => {
     throw new Error('a fault did not end');
@@ -31,7 +32,8 @@ export async function doFaults(
   await Promise.race([Promise.all(running), late]);
 }
 
-async function doFault(mesh: StartedMesh, fault: Fault, timer: Timer): Promise<void> {
+async function doFault(started: StartedMesh, fault: Fault, timer: Timer): Promise<void> {
+  const { mesh } = started;
   switch (fault.kind) {
     case 'kill':
       signalAll(processesOf(folderOf(mesh, fault.region), fault.process), 'SIGKILL');
@@ -50,9 +52,14 @@ async function doFault(mesh: StartedMesh, fault: Fault, timer: Timer): Promise<v
       writeFileSync(file, '0');
       return;
     }
+    case 'supervisor':
+      signalAll(processesOf(folderOf(mesh, fault.region), 'supervisor'), 'SIGKILL');
+      await timer.sleep(fault.lastsMs);
+      started.serveByHand(join(folderOf(mesh, fault.region), 'region.yaml'));
+      return;
     case 'cut':
     case 'black-hole': {
-      const { controlUrl } = mesh;
+      const controlUrl = mesh.wan?.controlUrl;
       if (controlUrl === undefined) throw new Error('the mesh has no network to cut');
       const which = { regions: [...fault.between] };
       await changeWan(controlUrl, { action: fault.kind, which });
@@ -64,14 +71,14 @@ async function doFault(mesh: StartedMesh, fault: Fault, timer: Timer): Promise<v
 }
 
 /** The processes name the configuration, which stands beside the data. */
-function folderOf(mesh: StartedMesh, id: string): string {
+function folderOf(mesh: Mesh, id: string): string {
   return dirname(dataDirOf(mesh, id));
 }
 
-function dataDirOf(mesh: StartedMesh, id: string): string {
-  const region = mesh.regions.find(candidate => candidate.id === id);
-  if (region?.dataDir === undefined) throw new Error(`the mesh has no region ${id}`);
-  return region.dataDir;
+function dataDirOf(mesh: Mesh, id: string): string {
+  const { dataDir } = regionOf(mesh, id);
+  if (dataDir === undefined) throw new Error(`mesh.json does not say where ${id} keeps its data`);
+  return dataDir;
 }
 
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {

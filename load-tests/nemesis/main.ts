@@ -9,7 +9,8 @@ const MAX_TOLD = 30;
 const usage = `npm run nemesis -- [options]
 
 Starts a mesh of its own, writes into every region and counts, while processes are killed with -9 or stand still, clocks are an hour
-wrong, and links are cut or swallow everything. At the end every acknowledged row must be in every region, and all regions must agree.
+wrong, links are cut or swallow everything, and supervisors are killed and run again (runs of a minute and more). At the end every acknowledged
+row must be in every region, all regions must agree, and values of a pinned group must stand nowhere but in their home region.
 
   --minutes N      how long faults go on (5)
   --seed TEXT      the same seed gives the same faults (default: the time)

@@ -1,13 +1,17 @@
 import { join } from 'node:path';
 import { seededRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { regionOf } from '../mesh/mesh-regions.ts';
 import { audit } from './audit.ts';
 import { countingClient } from './counting-client.ts';
 import { doFaults } from './fault-actions.ts';
 import { Ledger } from './ledger.ts';
+import { pinnedClient, searchPinned } from './pinned-client.ts';
 import { faultSchedule } from './schedule.ts';
 import { startMesh } from './started-mesh.ts';
 
+/** Where `nemesis_pinned` may be. */
+const PINNED_HOME = 'us-east-1';
 /** Processes start anew, links connect, snapshots travel. */
 const CONVERGED_WITHIN_MS = 120_000;
 
@@ -23,7 +27,7 @@ export interface NemesisOptions {
   readonly say: (line: string) => void;
 }
 
-/** What came of it; `broken` is empty where every acknowledged row is everywhere and all regions agree. */
+/** What came of it; `broken` is empty where every acknowledged row is everywhere it may be and nowhere else, and all regions agree. */
 export interface NemesisReport {
   readonly faults: Readonly<Record<string, number>>;
   readonly rowsSent: number;
@@ -38,10 +42,11 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
   const { seed, lastsMs, dataDir, signal, say } = options;
   const random = seededRandom(seed);
   const timer = systemTimer;
-  const mesh = await startMesh({ ...options, timer });
+  const started = await startMesh({ ...options, timer });
+  const { mesh } = started;
   try {
     const ids = mesh.regions.map(({ id }) => id);
-    const hasWan = mesh.controlUrl !== undefined;
+    const hasWan = mesh.wan !== undefined;
     const faults = faultSchedule(random.stream('faults'), { lastsMs, regions: ids, hasWan });
     say(`seed ${seed}: ${faults.length} faults in ${ids.join(', ')}`);
     const ledger = new Ledger();
@@ -56,23 +61,30 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
         signal: AbortSignal.any([writing.signal, signal]),
       }),
     );
-    await doFaults(mesh, faults, { timer, signal, say }).finally(() => writing.abort());
+    const pinned = pinnedClient(regionOf(mesh, PINNED_HOME), {
+      random: random.stream('pinned'),
+      timer,
+      signal: AbortSignal.any([writing.signal, signal]),
+    });
+    await doFaults(started, faults, { timer, signal, say }).finally(() => writing.abort());
     const counts = await Promise.all(clients);
     say(`quiet; ${ledger.acknowledged} of ${ledger.sent} rows were acknowledged; reading them everywhere`);
     const { convergedMs, faults: broken } = await audit(mesh.regions, ledger, {
       withinMs: CONVERGED_WITHIN_MS,
       timer,
     });
+    say('looking for rows that may be in one region alone in every stream, store, file and metric');
+    const leaks = await searchPinned(mesh, await pinned);
     return {
       faults: tally(faults.map(fault => (fault.kind === 'kill' ? `kill ${fault.process}` : fault.kind))),
       rowsSent: ledger.sent,
       rowsAcknowledged: ledger.acknowledged,
       requestsUnanswered: counts.reduce((sum, { unanswered }) => sum + unanswered, 0),
       convergedMs,
-      broken,
+      broken: [...broken, ...leaks],
     };
   } finally {
-    await mesh.stop();
+    await started.stop();
   }
 }
 

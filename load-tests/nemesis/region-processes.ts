@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { KILLABLE } from './schedule.ts';
 
-type ProcessName = (typeof KILLABLE)[number];
+type ProcessName = (typeof KILLABLE)[number] | 'supervisor';
 
 /** What the command line of each names. */
 const PROGRAMS: Readonly<Record<ProcessName, RegExp>> = {
@@ -9,6 +9,7 @@ const PROGRAMS: Readonly<Record<ProcessName, RegExp>> = {
   sync: /sync\/main\.ts/,
   broker: /nats-server/,
   gateway: /gateway\/main\.ts/,
+  supervisor: /\bregion serve\b/,
 };
 
 /** Ids of a region's processes of one kind that run now: a supervisor starts them anew under other ids. Linux. */

@@ -10,6 +10,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'freeze'; readonly region: string; readonly lastsMs: number }
   /** The clocks of a region's processes, those that start meanwhile included, are wrong by `offsetMs`. */
   | { readonly kind: 'clock'; readonly region: string; readonly offsetMs: number; readonly lastsMs: number }
+  /** `kill -9` of what watches a region's processes; after the time it is run again, as a person does. */
+  | { readonly kind: 'supervisor'; readonly region: string; readonly lastsMs: number }
   | {
       readonly kind: 'cut' | 'black-hole';
       readonly between: readonly [string, string];
@@ -21,6 +23,8 @@ export type Fault = { readonly atMs: number } & (
 const PAUSE_MS = { min: 1_500, max: 4_000 };
 const LASTS_MS = { min: 1_000, max: 8_000 };
 const HOUR_MS = 3_600_000;
+/** Between two kills of supervisors: a region that is run again takes seconds, in which other faults of it are wasted. */
+const SUPERVISOR_EVERY_MS = 60_000;
 
 /** The faults of a run of this length: the same seed gives the same ones. Links are touched only where `hasWan`. */
 export function faultSchedule(
@@ -49,7 +53,19 @@ export function faultSchedule(
       faults.push({ atMs, kind, between: pair, lastsMs: between(LASTS_MS) });
     }
   }
-  return faults;
+  // Drawn behind all others, so that these stay as they are for a seed.
+  for (
+    let atMs = SUPERVISOR_EVERY_MS / 2;
+    atMs + SUPERVISOR_EVERY_MS / 2 <= lastsMs;
+    atMs += SUPERVISOR_EVERY_MS
+  )
+    faults.push({
+      atMs: atMs + random.int(PAUSE_MS.max),
+      kind: 'supervisor',
+      region: region(),
+      lastsMs: between(LASTS_MS),
+    });
+  return faults.toSorted((a, b) => a.atMs - b.atMs);
 }
 
 /** A fault in words. */
@@ -61,6 +77,8 @@ export function describeFault(fault: Fault): string {
       return `the service of ${fault.region} stands still for ${fault.lastsMs} ms`;
     case 'clock':
       return `the clock of ${fault.region} is wrong by ${fault.offsetMs / 1_000} s for ${fault.lastsMs} ms`;
+    case 'supervisor':
+      return `kill -9 of the supervisor of ${fault.region}, run again after ${fault.lastsMs} ms`;
     case 'cut':
     case 'black-hole':
       return `${fault.kind} between ${fault.between.join(' and ')} for ${fault.lastsMs} ms`;

@@ -1,25 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Timer } from '@featuremesh/runtime/timer';
-import { z } from 'zod';
 import { bringIntoForce } from '../mesh/fmesh.ts';
-import { type MeshRegion, readMesh } from '../mesh/mesh-regions.ts';
+import { type Mesh, readMesh } from '../mesh/mesh-regions.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../infra/local-mesh/main.ts', import.meta.url));
 const WORKLOAD = fileURLToPath(new URL('.', import.meta.url));
+const CLI = fileURLToPath(new URL('../../services/cli/main.ts', import.meta.url));
 const READY_WITHIN_MS = 120_000;
 const POLL_MS = 200;
 
-const wanSchema = z.object({ wan: z.object({ controlUrl: z.string() }).exactOptional() });
-
 /** A mesh of its own, started as `npm start` does it, with the rows that clients count. */
 export interface StartedMesh {
-  readonly regions: readonly MeshRegion[];
-  /** Where the network between the regions is controlled. */
-  readonly controlUrl: string | undefined;
+  readonly mesh: Mesh;
+  /** Runs a region whose supervisor was killed, as a person does; `stop` ends it too. */
+  readonly serveByHand: (configPath: string) => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -36,18 +34,23 @@ export async function startMesh(options: {
   mkdirSync(dataDir, { recursive: true });
   const args = ['--no-demo', '--wan', options.wan, '--data-dir', dataDir];
   const numbers = ['--regions', String(options.regions), '--port-base', String(options.portBase)];
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', LAUNCHER, ...args, ...numbers],
-    {
+  const log = createWriteStream(join(dataDir, 'launcher.log'), { flags: 'a' });
+  const run = (program: string, given: readonly string[]): ChildProcess => {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...given], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, FEATUREMESH_CLOCK_DRILL: '1' },
-    },
-  );
-  const log = createWriteStream(join(dataDir, 'launcher.log'), { flags: 'a' });
-  child.stdout?.pipe(log, { end: false });
-  child.stderr?.pipe(log, { end: false });
+    });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
+    return child;
+  };
+  const child = run(LAUNCHER, [...args, ...numbers]);
+  const byHand: ChildProcess[] = [];
+  const serveByHand = (configPath: string): void => {
+    byHand.push(run(CLI, ['region', 'serve', '--config', configPath]));
+  };
   const stop = async (): Promise<void> => {
+    await Promise.all(byHand.map(ended));
     await ended(child);
     log.end();
   };
@@ -56,7 +59,7 @@ export async function startMesh(options: {
     await ready(child, file, timer);
     const mesh = readMesh(file);
     await bringIntoForce(WORKLOAD, dataDir, mesh);
-    return { regions: mesh.regions, controlUrl: controlUrlOf(file), stop };
+    return { mesh, serveByHand, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -82,8 +85,4 @@ async function ended(child: ChildProcess): Promise<void> {
   const exit = once(child, 'exit');
   child.kill('SIGTERM');
   await exit;
-}
-
-function controlUrlOf(file: string): string | undefined {
-  return wanSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).wan?.controlUrl;
 }
