@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
 import { sharedCluster } from '@featuremesh/infra/cassandra/testing/shared-cluster';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
@@ -14,10 +15,11 @@ const KEYSPACE = 'region_us_east_1';
 let broker: FeedBroker;
 let region: ServiceProcesses;
 let client: Client;
+let cluster: LocalCassandra;
 let services: [ServiceProcess, ServiceProcess];
 
 beforeAll(async () => {
-  const cluster = await sharedCluster();
+  cluster = await sharedCluster();
   client = await testClient(cluster);
   broker = await FeedBroker.start(await locateNatsServer());
   region = await ServiceProcesses.write(
@@ -97,6 +99,30 @@ test('two service processes on one cluster write and read each other’s rows', 
     expect(read.body.results[0]).toMatchObject({ columns: [[4]], statuses: ['PRESENT'] });
   }
   expect((await region.call(one, 'GET', '/metrics')).body).toContain('featuremesh_rows_accepted_total');
+});
+
+test('rows that are written while Cassandra stands still are PENDING, and readable when it answers again', async () => {
+  const [one] = services;
+  const rows = [{ key: { airport: 'later' }, eventTime: new Date().toISOString(), features: { mean: 7 } }];
+  const pids = [...cluster.pids];
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  try {
+    const write = await region.call(one, 'POST', '/v1/groups/delays/rows', { rows });
+    expect(write.body).toMatchObject({ accepted: 1, online: 'PENDING' });
+    const read = await region.call(one, 'POST', '/v1/online/read', {
+      features: ['delays:mean'],
+      keys: { airport: 'later' },
+    });
+    expect(JSON.stringify(read.body)).toContain('STORE_UNAVAILABLE');
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+  }
+  const statusOf = async (): Promise<unknown> => {
+    const ask = { features: ['delays:mean'], keys: { airport: 'later' } };
+    const { body } = await region.call(one, 'POST', '/v1/online/read', ask);
+    return body.results?.[0]?.statuses;
+  };
+  await expect.poll(statusOf, { timeout: 60_000, interval: 250 }).toEqual(['PRESENT']);
 });
 
 test('a dropped column of the product’s own tables is named as drift', async () => {

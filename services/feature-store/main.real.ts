@@ -6,6 +6,7 @@ import {
   ServiceProcesses,
 } from '@featuremesh/testkit/region/service-processes';
 import { definitions, group } from '@featuremesh/testkit/region/test-definitions';
+import { measureWriteAmplification } from '@featuremesh/testkit/region/write-amplification';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let broker: FeedBroker;
@@ -81,6 +82,13 @@ test('apply waits for the agent to enforce the revision, and both processes serv
     const read = await call(other, 'POST', '/v1/online/read', after);
     expect(read.body.results[0]).toMatchObject({ columns: [[i]], statuses: ['PRESENT'] });
   }
+});
+
+test('in normal operation rows are written once: at most 1.05 rows are applied for each that is accepted', async () => {
+  const { acceptedRows, appliedRows } = await measureWriteAmplification(region, services);
+  expect(acceptedRows).toBe(4_000);
+  expect(appliedRows / acceptedRows).toBeLessThanOrEqual(1.05);
+  expect(appliedRows).toBeGreaterThanOrEqual(acceptedRows);
 });
 
 test('of applies made for one revision, sent to both processes at once, exactly one is taken', async () => {
