@@ -117,13 +117,15 @@ export class ControlChannel {
     const { service, out, peer } = this.#parts;
     const told = this.#toldView;
     let { view, news } = publication(await service.ownEntries(peer, this.#toldThrough));
-    const goesOn = told !== undefined && view !== undefined && continues(told.view, view.view);
+    const goesOn =
+      view === undefined ? this.#toldThrough > 0 : told !== undefined && continues(told.view, view.view);
     if (!goesOn) {
       // What waits in CTL may tell what the peer may no longer know.
       await out.dropCatalogue();
       ({ view, news } = publication(await service.ownEntries(peer, 0)));
     }
-    if (goesOn && news.length === 0) return;
+    // A service that does not know the peer yet publishes nothing to it, not even a view.
+    if (news.length === 0 && (goesOn || view === undefined)) return;
     // Every message carries the view, so that in any order of arrival nothing is taken that the newest one does not list (C2).
     const head = view === undefined ? [] : [view];
     const perMessage = MAX_ENTRIES_PER_MESSAGE - head.length;
