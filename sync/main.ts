@@ -22,6 +22,8 @@ import { PolicyKeeper, type PolicyOutcome } from './agent/policy-keeper.ts';
 import { StatusServer } from './agent/status-server.ts';
 import { LinkSession } from './engine/link-session.ts';
 
+/** Between two looks whether FEED is still there. */
+const FEED_LOOK_MS = 1_000;
 /** The broker may take this long to recover its streams after a crash; the service waits as long for FEED. */
 const BROKER_START_MS = 120_000;
 
@@ -174,6 +176,7 @@ async function run(path: string, logger: Logger): Promise<void> {
         else health.notReady('broker', 'no connection to the broker');
       });
       lifecycle.onStop('broker watch', () => watch.stop());
+      watchFeed(region, lifecycle, logger);
       const show = (shown: () => unknown): void => {
         status = shown;
       };
@@ -181,6 +184,17 @@ async function run(path: string, logger: Logger): Promise<void> {
     },
   });
   await lifecycle.start();
+}
+
+/** All that the agent knows of the log counts the one of its start: it ends where that was lost, and makes it anew when it is started again. */
+function watchFeed(region: RegionBroker, lifecycle: Lifecycle, logger: Logger): void {
+  const watch = systemTimer.every(FEED_LOOK_MS, async () => {
+    // A broker that does not answer says nothing about the log.
+    if (!(await region.feedIsLost().catch(() => false))) return;
+    logger.error({}, 'the change log was lost; the agent ends, to make it anew');
+    void lifecycle.stop('the change log was lost').then(() => process.exit(1));
+  });
+  lifecycle.onStop('log watch', () => watch.stop());
 }
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } });

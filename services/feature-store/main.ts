@@ -297,7 +297,7 @@ function addWrites(shared: Process, app: RegionApp): void {
 }
 
 function judgeHealth(
-  { health, rebuild }: Process,
+  { health, rebuild, lifecycle, logger }: Process,
   app: RegionApp,
   { log, ingest }: { log: JetStreamChangeLog; ingest: IngestService },
 ): void {
@@ -306,6 +306,12 @@ function judgeHealth(
   const tables = app.tables.failure();
   note('tables', tables === undefined ? undefined : `tables do not match the placements: ${tables}`);
   note('log', log.isConnected() ? undefined : 'the broker does not answer');
+  if (log.isReplaced()) {
+    note('log', 'the change log was lost and made anew; this process ends, to begin on it');
+    logger.error({}, 'the change log was lost and made anew; this process ends, to begin on it');
+    // All that it knows of the log counts another one; its supervisor starts it again.
+    void lifecycle.stop('the change log was made anew').then(() => process.exit(1));
+  }
   note('writes', ingest.notReady());
   if (rebuild === undefined) return;
   const reason = rebuild.notReady();

@@ -1,4 +1,3 @@
-import { assert } from '@featuremesh/domain/assert';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { AppendOutcome, ChangeLog, ChunkAppend } from '../ports/change-log.ts';
@@ -50,6 +49,7 @@ export class OwnApplier {
   /** Appends wait here while a recovery hands over. */
   #gate: Promise<void> = Promise.resolve();
   #storeFailing = false;
+  #logWasReplaced = false;
   /** Counts what may still land in the log; quiet again some time after the last, by no clock that may jump. */
   #quarantine = 0;
   #isQuiet = true;
@@ -75,6 +75,8 @@ export class OwnApplier {
   /** Appends one chunk; `stepOf` gives its step once its sequence is known. Never rejects for log or store. */
   async write(chunk: ChunkAppend, stepOf: (sequence: number) => BareStep): Promise<OwnWriteOutcome> {
     await this.#gate;
+    // A retry would be a duplicate in the new log, and be told applied though this process never applied it.
+    if (this.#logWasReplaced) return { kind: 'refused', reason: 'unavailable' };
     const before = this.#settled;
     let settle = (): void => undefined;
     this.#settled = new Promise(resolve => {
@@ -90,6 +92,11 @@ export class OwnApplier {
       if (outcome.kind !== 'stored') return outcome;
       const { onCrashPoint } = this.#options;
       if (onCrashPoint !== undefined) await onCrashPoint('own/appended');
+      if (this.#isOfAnotherLog(outcome.sequence)) {
+        this.#logWasReplaced = true;
+        this.#options.logger.error({}, 'the log counts anew: it was made anew while this process ran');
+        return { kind: 'unknown' };
+      }
       const applying = this.#issue(outcome.sequence, stepOf(outcome.sequence));
       settle();
       const online = await applying;
@@ -116,12 +123,16 @@ export class OwnApplier {
     }
   }
 
+  /** Nothing of another log is acknowledged here: the watermark counts this one. The process ends as soon as it knows the new epoch. */
+  #isOfAnotherLog(sequence: number): boolean {
+    return this.#mode.kind === 'direct' && sequence <= this.#mode.tail;
+  }
+
   /** Called in log order. The step of a later chunk moves the watermark only from where this one left it. */
   async #issue(sequence: number, step: BareStep): Promise<'APPLIED' | 'PENDING'> {
     const { store, lease } = this.#options;
     let watermark: { name: string; sequence: number; after: number } | undefined;
     if (this.#mode.kind === 'direct') {
-      assert(sequence > this.#mode.tail, 'the log counts on; it is not another one than at the start');
       watermark = { name: this.#watermark, sequence, after: this.#mode.tail };
       this.#mode.tail = sequence;
     } else if (this.#storeFailing) return 'PENDING';

@@ -17,6 +17,7 @@ export class CountingClient {
   readonly wrong: string[] = [];
   readonly #url: string;
   readonly #group: string;
+  readonly #name: string;
   readonly #stopped = new AbortController();
   readonly #loops: Promise<void>[] = [];
   /** Key → value of every row that was acknowledged. */
@@ -26,9 +27,11 @@ export class CountingClient {
   #failures: string[] = [];
   #sentAgain = 0;
 
-  constructor(url: string, group: string) {
+  /** `name` tells the rows of one client from those of another. */
+  constructor(url: string, group: string, name = 'w') {
     this.#url = url;
     this.#group = group;
+    this.#name = name;
   }
 
   /** Rows acknowledged so far. */
@@ -89,8 +92,8 @@ export class CountingClient {
 
   async #write(writer: number): Promise<void> {
     for (let value = 1; !this.#stopped.signal.aborted; value += 1) {
-      const key = `w${writer}-${value}`;
-      const rows = [row(key, value), row(`newest-${writer}`, value)];
+      const key = `${this.#name}${writer}-${value}`;
+      const rows = [row(key, value), row(`${this.#name}-newest-${writer}`, value)];
       const path = `/v1/groups/${this.#group}/rows`;
       let failed = false;
       while (!this.#stopped.signal.aborted) {
@@ -115,7 +118,10 @@ export class CountingClient {
         await pause();
         continue;
       }
-      const { status, body } = await this.#ask([`newest-${writer}`, `w${writer}-${least}`]);
+      const { status, body } = await this.#ask([
+        `${this.#name}-newest-${writer}`,
+        `${this.#name}${writer}-${least}`,
+      ]);
       const result = body?.results?.[0];
       if (status !== 200 || result?.problem !== undefined) {
         await pause();

@@ -55,6 +55,8 @@ export interface RegionBroker {
   readonly links: readonly LinkPorts[];
   /** How much the log holds, and the bytes at which it refuses writes. */
   feedUsage(): Promise<FeedUsage>;
+  /** True where FEED was lost since the start: it is not there, or another one. Rejects where the broker does not answer. */
+  feedIsLost(): Promise<boolean>;
   /** Whether the connection of the region's own account stands. */
   connected(): boolean;
   close(): Promise<void>;
@@ -119,6 +121,7 @@ export async function openRegionBroker(options: RegionBrokerOptions): Promise<Re
     sink: await JetStreamFeedSink.over(region),
     links,
     connected: () => connected,
+    feedIsLost: async () => (await broker.feedEpoch()) !== feedEpoch,
     feedUsage: async () => {
       const { state, config } = await manager.streams.info(FEED_STREAM);
       const limitBytes = config.max_bytes > 0 ? config.max_bytes : Number.POSITIVE_INFINITY;

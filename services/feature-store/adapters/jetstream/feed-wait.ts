@@ -15,7 +15,7 @@ export async function awaitFeed(
 ): Promise<string> {
   let pauseMs = FIRST_PAUSE_MS;
   for (let waitedMs = 0; ; waitedMs += pauseMs) {
-    const epoch = await feedEpoch(manager);
+    const epoch = await feedEpochNow(manager);
     if (epoch !== undefined) return epoch;
     if (waitedMs === 0) options.logger.info({}, 'waiting for the change log');
     if (waitedMs >= options.waitMs)
@@ -26,7 +26,7 @@ export async function awaitFeed(
 }
 
 /** The epoch in FEED's metadata; undefined where the stream is not there, not ready, or the broker does not answer. */
-async function feedEpoch(manager: JetStreamManager): Promise<string | undefined> {
+export async function feedEpochNow(manager: JetStreamManager): Promise<string | undefined> {
   try {
     const { config } = await manager.streams.info(FEED_STREAM);
     return config.metadata?.[FEED_EPOCH_METADATA];

@@ -7,7 +7,7 @@ import {
   TRACE_HEADER,
 } from '@featuremesh/domain/subjects';
 import type { Logger } from '@featuremesh/runtime/logger';
-import type { Timer } from '@featuremesh/runtime/timer';
+import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import {
   JetStreamApiError,
   type JetStreamClient,
@@ -35,12 +35,14 @@ import type {
 } from '../../ports/change-log.ts';
 import { parseFeedMessage } from './feed-message.ts';
 import { followFeed, readFeed, subjectsOf } from './feed-reader.ts';
-import { awaitFeed } from './feed-wait.ts';
+import { awaitFeed, feedEpochNow } from './feed-wait.ts';
 
 /** An append answers after one disk sync; a server that takes this long is as good as gone. */
 const APPEND_TIMEOUT_MS = 5_000;
 /** Pause between two tries to connect; the client tries for as long as the process runs. */
 const RECONNECT_PAUSE_MS = 250;
+/** Between two looks whether the stream is still the one that was found at the start. */
+const EPOCH_LOOK_MS = 1_000;
 /** How long a start waits for the stream: the sync agent makes it within seconds of its own start. */
 const DEFAULT_STREAM_WAIT_MS = 120_000;
 
@@ -77,7 +79,9 @@ export class JetStreamChangeLog implements ChangeLog {
   readonly #manager: JetStreamManager;
   readonly #logger: Logger;
   readonly #timer: Timer;
+  readonly #watch: Repetition;
   #connected = true;
+  #replaced = false;
   #lost: PromiseWithResolvers<typeof LOST> = Promise.withResolvers();
 
   private constructor(parts: {
@@ -93,6 +97,10 @@ export class JetStreamChangeLog implements ChangeLog {
     this.#manager = parts.manager;
     this.#logger = parts.logger;
     this.#timer = parts.timer;
+    this.#watch = parts.timer.every(EPOCH_LOOK_MS, async () => {
+      const epoch = await feedEpochNow(this.#manager);
+      if (epoch !== undefined && epoch !== this.feedEpoch) this.#replaced = true;
+    });
     void this.#watchConnection();
   }
 
@@ -113,7 +121,7 @@ export class JetStreamChangeLog implements ChangeLog {
 
   async append(chunk: ChunkAppend): Promise<AppendOutcome> {
     // What is published while the connection is down would be sent when it is up again, long after the caller was answered.
-    if (!this.#connected) return { kind: 'refused', reason: 'unavailable' };
+    if (!this.#connected || this.#replaced) return { kind: 'refused', reason: 'unavailable' };
     const subject = feedOwnSubject(chunk.groupId, chunk.version, chunk.slot);
     const head = headers();
     if (chunk.bodyHash !== undefined) head.set(FEED_HEADERS.body, chunk.bodyHash);
@@ -174,8 +182,14 @@ export class JetStreamChangeLog implements ChangeLog {
     return this.#connected;
   }
 
+  /** True once the stream was found to be another one than at the start: it was lost and made anew. Nothing is appended any more. */
+  isReplaced(): boolean {
+    return this.#replaced;
+  }
+
   /** Ends the connection; appends under way end as `unknown`. */
   async close(): Promise<void> {
+    this.#watch.stop();
     await this.#connection.close();
   }
 
