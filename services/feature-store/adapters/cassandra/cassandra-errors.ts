@@ -26,6 +26,23 @@ export function isUnknownOutcome(error: unknown): boolean {
   );
 }
 
+/** True where a write that failed did certainly not take place: it was not sent, or the server said so. */
+export function isRefused(error: unknown): boolean {
+  if (error instanceof ProblemError || error instanceof errors.NoHostAvailableError) return true;
+  return error instanceof errors.ResponseError && NOT_DONE.has(error.code);
+}
+
+const NOT_DONE: ReadonlySet<number> = new Set([
+  CODES.badCredentials,
+  CODES.unavailableException,
+  CODES.overloaded,
+  CODES.isBootstrapping,
+  CODES.syntaxError,
+  CODES.unauthorized,
+  CODES.invalid,
+  CODES.configError,
+]);
+
 function describe(error: unknown): string {
   if (error instanceof errors.NoHostAvailableError) return describeHosts(error);
   if (error instanceof errors.AuthenticationError) return 'Cassandra refuses the credentials';

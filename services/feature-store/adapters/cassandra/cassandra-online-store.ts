@@ -1,6 +1,4 @@
 import type { Position } from '@featuremesh/domain/position';
-import { ProblemError, problem } from '@featuremesh/domain/problem';
-import type { Repetition } from '@featuremesh/runtime/timer';
 import type {
   ApplyOutcome,
   ApplyStep,
@@ -14,7 +12,7 @@ import type {
 } from '../../ports/online-store.ts';
 import type { StampBounds } from '../../ports/stamp-bounds.ts';
 import { AppliedRecords } from './applied-records.ts';
-import { storeProblem } from './cassandra-errors.ts';
+import { CassandraConnection } from './cassandra-connection.ts';
 import {
   APPLY_DEADLINE_MS,
   type CassandraStoreOptions,
@@ -23,20 +21,10 @@ import {
   SCHEMA_DEADLINE_MS,
 } from './cassandra-options.ts';
 import { CassandraTables } from './cassandra-tables.ts';
-import { ControlRecords } from './control-records.ts';
-import { Cql } from './cql.ts';
+import type { ControlRecords } from './control-records.ts';
+import type { Cql } from './cql.ts';
 import { IdempotencyRecords } from './idempotency-records.ts';
-import { bringUpSchema, type SchemaLock, verifySchema } from './schema.ts';
 import { StoredRows } from './stored-rows.ts';
-
-/** Pause between two tries to connect, and between two looks at whether the schema is still as it should be. */
-const CONNECT_RETRY_MS = 2_000;
-const VERIFY_EVERY_MS = 5_000;
-
-/** Length of the schema lock: longer than making any one table; renewed by no one, so that a dead process frees it. */
-const SCHEMA_LEASE_MS = 30_000;
-const SCHEMA_LOCK_POLL_MS = 200;
-const SCHEMA_LEASE = 'schema';
 
 /** Everything that a connected store is made of. */
 interface Connected {
@@ -56,45 +44,33 @@ interface Connected {
  * It may be used before it is connected: until then everything rejects with STORE_UNAVAILABLE and `failure` says why.
  */
 export class CassandraOnlineStore implements OnlineStore, StampBounds {
-  readonly #options: CassandraStoreOptions;
-  readonly #holder: string;
-  #connected: Connected | undefined;
-  #failure: string | undefined = 'not connected to Cassandra yet';
-  #watch: Repetition | undefined;
-  #verifiedAtMs = Number.NEGATIVE_INFINITY;
-  #closed = false;
+  readonly #connection: CassandraConnection<Connected>;
 
   constructor(options: CassandraStoreOptions) {
-    this.#options = options;
-    this.#holder = `schema-${options.random.base32(16)}`;
+    const { clock, maxTables } = options;
+    this.#connection = new CassandraConnection(options, 'online store', ({ cql, control, lock }) => ({
+      cql,
+      control,
+      rows: new StoredRows(cql, clock),
+      tables: new CassandraTables(cql, maxTables, lock),
+      applied: new AppliedRecords(cql),
+      idempotency: new IdempotencyRecords(cql, () => clock.nowMs()),
+    }));
   }
 
   /** Connects and brings the schema up once. Rejects with STORE_UNAVAILABLE, whose detail says plainly what is wrong. */
-  async connect(): Promise<void> {
-    if (this.#connected !== undefined) return;
-    let cql: Cql | undefined;
-    try {
-      cql = await Cql.connect(this.#options);
-      const parts = this.#partsOf(cql);
-      await this.#bringUp(parts);
-      this.#connected = parts;
-      this.#noteFailure(undefined);
-    } catch (error) {
-      await cql?.close().catch(() => undefined);
-      const failed = error instanceof ProblemError ? error.problem : storeProblem(error);
-      this.#noteFailure(failed.detail);
-      throw new ProblemError(failed, { cause: error });
-    }
+  connect(): Promise<void> {
+    return this.#connection.connect();
   }
 
   /** Goes on trying to connect, then looks again and again whether the schema and the permissions are as they should be. */
   keepConnected(): void {
-    this.#watch ??= this.#options.timer.every(CONNECT_RETRY_MS, () => this.#look());
+    this.#connection.keepConnected();
   }
 
   /** Why the store cannot do its work, for readiness; undefined where it can. */
   failure(): string | undefined {
-    return this.#failure;
+    return this.#connection.failure();
   }
 
   async ensureTables(tables: readonly TableRef[]): Promise<void> {
@@ -113,7 +89,7 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
   }
 
   async apply(step: ApplyStep): Promise<ApplyOutcome> {
-    const parts = this.#parts();
+    const parts = this.#connection.parts();
     const { watermark, idempotency, lease, rows } = step;
     const turn = watermark === undefined ? undefined : parts.applied.takeTurn(watermark.name);
     let claiming: Promise<void> | undefined;
@@ -205,105 +181,12 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     await this.#within(APPLY_DEADLINE_MS, ({ control }, expired) => control.raiseBound(bound, expired));
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#watch?.stop();
-    const connected = this.#connected;
-    this.#connected = undefined;
-    await connected?.cql.close();
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
-  #partsOf(cql: Cql): Connected {
-    const { clock, timer, random, maxTables } = this.#options;
-    const control = new ControlRecords(cql, { clock, timer, random });
-    return {
-      cql,
-      control,
-      rows: new StoredRows(cql, clock),
-      tables: new CassandraTables(cql, maxTables, this.#lockOf(cql, control)),
-      applied: new AppliedRecords(cql),
-      idempotency: new IdempotencyRecords(cql, () => clock.nowMs()),
-    };
-  }
-
-  async #bringUp({ cql, control }: Connected): Promise<void> {
-    const { localDataCentre, replication, clock } = this.#options;
-    const schema = { cql, localDataCentre, replication, nowMs: () => clock.nowMs() };
-    await bringUpSchema(schema, this.#lockOf(cql, control));
-  }
-
-  /** One process at a time changes the schema: two that make one table at once would leave the nodes with two identities of it. */
-  #lockOf(cql: Cql, control: ControlRecords): SchemaLock {
-    const { clock, timer } = this.#options;
-    let queue: Promise<unknown> = Promise.resolve();
-    const locked = async <T>(work: () => Promise<T>): Promise<T> => {
-      const lease = (forMs: number): Promise<LeaseRef | undefined> =>
-        cql.within(APPLY_DEADLINE_MS, expired => {
-          const nowMs = clock.nowMs();
-          return control.acquire(
-            { name: SCHEMA_LEASE, holder: this.#holder, nowMs, untilMs: nowMs + forMs },
-            expired,
-          );
-        });
-      const untilMs = clock.monotonicMs() + SCHEMA_DEADLINE_MS;
-      while ((await lease(SCHEMA_LEASE_MS)) === undefined) {
-        if (clock.monotonicMs() > untilMs)
-          throw new ProblemError(problem('STORE_UNAVAILABLE', 'another process keeps changing the schema'));
-        await timer.sleep(SCHEMA_LOCK_POLL_MS);
-      }
-      try {
-        return await work();
-      } finally {
-        await lease(0).catch(() => undefined);
-      }
-    };
-    return work => {
-      const result = queue.then(() => locked(work));
-      queue = result.catch(() => undefined);
-      return result;
-    };
-  }
-
-  async #look(): Promise<void> {
-    if (this.#closed) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    const connected = this.#connected;
-    try {
-      if (connected === undefined) await this.connect();
-      else if (nowMs - this.#verifiedAtMs >= VERIFY_EVERY_MS || this.#failure !== undefined) {
-        await connected.cql.within(APPLY_DEADLINE_MS, () => verifySchema(connected.cql));
-        this.#verifiedAtMs = nowMs;
-        this.#noteFailure(undefined);
-      }
-    } catch (error) {
-      this.#noteFailure(error instanceof ProblemError ? error.problem.detail : storeProblem(error).detail);
-    }
-  }
-
-  #noteFailure(reason: string | undefined): void {
-    if (reason !== this.#failure) {
-      if (reason === undefined) this.#options.logger.info({}, 'the online store in Cassandra is ready');
-      else this.#options.logger.error({ reason }, 'the online store in Cassandra is not ready');
-    }
-    this.#failure = reason;
-  }
-
-  #parts(): Connected {
-    if (this.#connected !== undefined) return this.#connected;
-    throw new ProblemError(
-      problem(
-        'STORE_UNAVAILABLE',
-        this.#closed ? 'the store is closed' : (this.#failure ?? 'not connected to Cassandra'),
-      ),
-    );
-  }
-
-  async #within<T>(
-    deadlineMs: number,
-    work: (parts: Connected, expired: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const parts = this.#parts();
-    return parts.cql.within(deadlineMs, expired => work(parts, expired));
+  #within<T>(deadlineMs: number, work: (parts: Connected, expired: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#connection.within(deadlineMs, work);
   }
 }
 

@@ -31,6 +31,24 @@ const RECORD_TABLES = {
     key: 'bucket, stored_at_ms, id',
   },
   fm_idempotency_buckets: { columns: { part: 'text', bucket: 'bigint' }, key: 'part, bucket' },
+  // One partition, so that a commit is one conditional batch: the head's counters and all it counts change together or not at all.
+  fm_registry: {
+    columns: {
+      scope: 'text',
+      kind: 'text',
+      name: 'text',
+      body: 'text',
+      id: 'text static',
+      version: 'bigint static',
+      revision: 'bigint static',
+      own_sequence: 'bigint static',
+      audits: 'bigint static',
+      placed: 'bigint static',
+      noted: 'bigint static',
+      writer: 'text static',
+    },
+    key: 'scope, kind, name',
+  },
 } as const;
 
 type RecordTable = keyof typeof RECORD_TABLES;
@@ -50,10 +68,11 @@ const MIGRATIONS: readonly { readonly version: number; readonly tables: readonly
       'fm_idempotency_buckets',
     ],
   },
+  { version: 2, tables: ['fm_registry'] },
 ];
 
 /** The newest schema that this program knows. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /** Replicas per data centre where nothing is configured: what survives the loss of a node with quorums. */
 const DEFAULT_REPLICAS = 3;
@@ -95,7 +114,8 @@ export async function verifySchema(cql: Cql): Promise<void> {
   for (const [table, { columns }] of Object.entries(RECORD_TABLES)) {
     const present = found.get(table);
     if (present === undefined) throw drift(`lacks its table ${table}`);
-    for (const [column, type] of Object.entries(columns)) {
+    for (const [column, declared] of Object.entries(columns)) {
+      const type = declared.replace(' static', '');
       const is = present.get(column);
       if (is !== type)
         throw drift(`has drifted: column ${table}.${column} is ${is ?? 'missing'}, and should be ${type}`);

@@ -1,0 +1,315 @@
+import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
+import type { MeshState } from '@featuremesh/domain/mesh-state';
+import { ProblemError, problem } from '@featuremesh/domain/problem';
+import type { Repetition } from '@featuremesh/runtime/timer';
+import type { AuditRecord, Registry, SyncReports, TablePlacement } from '../../ports/registry.ts';
+import type { RegistryCopy } from '../../ports/registry-copy.ts';
+import { auditRecordOf } from '../../registry/audit-chain.ts';
+import { buildMeshState, type RegionRoster } from '../../registry/mesh-state-builder.ts';
+import {
+  assertRevision,
+  changeImage,
+  EMPTY_IMAGE,
+  type RegistryImage,
+} from '../../registry/registry-image.ts';
+import { CassandraConnection } from './cassandra-connection.ts';
+import { APPLY_DEADLINE_MS, type CassandraStoreOptions, SCAN_DEADLINE_MS } from './cassandra-options.ts';
+import {
+  auditBody,
+  auditName,
+  type RegistryReading,
+  RegistryRecords,
+  type RegistryRow,
+} from './registry-records.ts';
+import { assertSameRegistry, type RegistryChange, RegistryWriter } from './registry-writer.ts';
+import { RememberedNotes } from './remembered-notes.ts';
+
+/** How often a process looks for what others wrote: one small quorum read, below the 200 ms that the port promises. */
+const POLL_MS = 100;
+
+/** Pause between looks while Cassandra does not answer. */
+const FAILED_POLL_MS = 1_000;
+
+/** Changes of this process that wait for one another; beyond them OVERLOADED. */
+const MAX_WAITING = 64;
+
+/** What a registry in Cassandra works with. */
+export interface CassandraRegistryOptions {
+  readonly cassandra: CassandraStoreOptions;
+  readonly roster: RegionRoster;
+  /** What is known while Cassandra does not answer; closed with the registry. */
+  readonly copy: RegistryCopy;
+}
+
+/**
+ * The registry in one partition of Cassandra. Every write is one conditional batch, which takes place as a whole where the registry is
+ * still as it was read, or not at all. While Cassandra does not answer, the state stays as it was known last, also in a process that is
+ * started meanwhile, changes are refused with REGISTRY_UNAVAILABLE, and confirmations and reports wait in memory.
+ */
+export class CassandraRegistry implements Registry {
+  readonly #options: CassandraRegistryOptions;
+  readonly #connection: CassandraConnection<RegistryWriter>;
+  readonly #notes = new RememberedNotes();
+  readonly #listeners = new Set<(state: MeshState) => void>();
+  #known: RegistryReading | undefined;
+  /** False until Cassandra was read: what the copy told may be old. */
+  #isCurrent = false;
+  #state: MeshState;
+  #failure: string | undefined;
+  #nextPollMs = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #poll: Repetition | undefined;
+
+  private constructor(options: CassandraRegistryOptions) {
+    this.#options = options;
+    const { cassandra } = options;
+    this.#connection = new CassandraConnection(
+      cassandra,
+      'registry',
+      ({ cql }) => new RegistryWriter(new RegistryRecords(cql), cassandra),
+    );
+    this.#known = readingOf(options.copy);
+    this.#state = this.#built();
+  }
+
+  /** Takes over the copy, tries to connect and goes on trying; a registry that does not answer keeps no process from starting. */
+  static async open(options: CassandraRegistryOptions): Promise<CassandraRegistry> {
+    const registry = new CassandraRegistry(options);
+    // What is wrong was logged, and is said by readiness.
+    await registry.#connection.connect().catch(() => undefined);
+    await registry.#refresh();
+    registry.#connection.keepConnected();
+    registry.#poll = options.cassandra.timer.every(POLL_MS, () => registry.#look());
+    return registry;
+  }
+
+  /** Why changes are not possible now, for readiness; undefined where they are. */
+  failure(): string | undefined {
+    return this.#connection.failure() ?? this.#failure;
+  }
+
+  /** True where there is a state to serve from: read from Cassandra, now or by a process of this machine before. */
+  get hasState(): boolean {
+    return this.#known !== undefined || this.#isCurrent;
+  }
+
+  state(): MeshState {
+    return this.#state;
+  }
+
+  async entries(): Promise<readonly CatalogueEntry[]> {
+    if (this.failure() === undefined) await this.#refresh();
+    return [...(this.#known?.image ?? EMPTY_IMAGE).entries.values()];
+  }
+
+  async commit(change: Parameters<Registry['commit']>[0]): Promise<MeshState> {
+    const { clock } = this.#options.cassandra;
+    await this.#change('one', (known, writer) => {
+      const image = known?.image ?? EMPTY_IMAGE;
+      assertRevision(image.revision, change.expectedRevision);
+      const changed = changeImage(image, change.entries, this.#options.roster.self.id);
+      const { written } = changed;
+      if (written.length === 0) return undefined;
+      const audits = (known?.audits ?? 0) + 1;
+      const record = auditRecordOf(change, changed, { previous: known?.lastAudit, atMs: clock.nowMs() });
+      const keys = written.map(({ key }) => key);
+      const rows: RegistryRow[] = written.map(({ key, entry }) => rowOf('entry', key, entry));
+      rows.push({ kind: 'audit', name: auditName(audits), body: auditBody({ record, keys, writer }) });
+      return { rows, next: { image: changed.image, audits, lastAudit: record }, changedKeys: keys };
+    });
+    return this.#state;
+  }
+
+  tablePlacements(): Promise<readonly TablePlacement[]> {
+    return Promise.resolve([...(this.#known?.placements.values() ?? [])]);
+  }
+
+  async saveTablePlacements(placements: readonly TablePlacement[], expectedRevision?: number): Promise<void> {
+    await this.#change('again', known => {
+      assertRevision(known?.image.revision ?? 0, expectedRevision);
+      const named = placements.map(each => [`${each.groupId}/${each.version}`, each] as const);
+      const rows = named.map(([name, placement]) => rowOf('table', name, placement));
+      return { rows, next: { placements: new Map([...(known?.placements ?? []), ...named]) } };
+    });
+  }
+
+  async confirmPolicy(home: string, epoch: number, atMs: number): Promise<void> {
+    // A peer that confirms an epoch we have not all policies of confirms nothing about those we have.
+    if (epoch !== (this.#state.policyEpochs[home] ?? 0)) return;
+    this.#notes.confirmed(home, atMs);
+    this.#rebuild();
+    await this.#writeNotes();
+  }
+
+  onChange(listener: (state: MeshState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async saveReport(report: SyncReports): Promise<void> {
+    this.#notes.reported(report);
+    await this.#writeNotes();
+  }
+
+  reports(): SyncReports {
+    return this.#notes.reportsOver(this.#known?.reports ?? {});
+  }
+
+  async audit(limit: number): Promise<readonly AuditRecord[]> {
+    const audits = await this.#asRegistry(() =>
+      this.#connection.within(SCAN_DEADLINE_MS, ({ records }, expired) => records.audits(limit, expired)),
+    );
+    return audits.map(({ record }) => record);
+  }
+
+  async close(): Promise<void> {
+    this.#poll?.stop();
+    this.#listeners.clear();
+    await this.#connection.close();
+    await this.#turn;
+    await this.#options.copy.close();
+  }
+
+  /** What was noted while Cassandra did not answer, or just now; it stays remembered where it cannot be written. */
+  async #writeNotes(): Promise<void> {
+    try {
+      await this.#change('again', known => {
+        const { rows, taken } = this.#notes.toWrite();
+        if (rows.length === 0) return undefined;
+        const image = known?.image ?? EMPTY_IMAGE;
+        const next = {
+          image: withConfirmed(image, taken.confirmedAtMs),
+          reports: { ...known?.reports, ...taken.reports },
+        };
+        return { rows, next, whenWritten: () => this.#notes.forget(taken) };
+      });
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.code !== 'REGISTRY_UNAVAILABLE') throw error;
+    }
+  }
+
+  async #look(): Promise<void> {
+    if (this.#waiting > 0 || this.#options.cassandra.clock.monotonicMs() < this.#nextPollMs) return;
+    await this.#refresh();
+    if (this.#failure === undefined && this.#notes.areWaiting) await this.#writeNotes();
+  }
+
+  /** Reads what is new; never rejects, a failure is kept for readiness. */
+  #refresh(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { clock } = this.#options.cassandra;
+      try {
+        await this.#connection.within(SCAN_DEADLINE_MS, async ({ records }, expired) => {
+          const head = await records.head('record-read', expired);
+          assertSameRegistry(head, this.#known);
+          if (head === undefined) this.#isCurrent = true;
+          else if (!this.#isCurrent || head.version !== this.#known?.version)
+            this.#adopt(await records.read(head, this.#known, expired));
+        });
+        this.#failure = undefined;
+      } catch (error) {
+        this.#failure = error instanceof ProblemError ? error.problem.detail : 'the registry cannot be read';
+        this.#nextPollMs = clock.monotonicMs() + FAILED_POLL_MS;
+      }
+    });
+  }
+
+  async #change(repeats: 'one' | 'again', make: RegistryChange): Promise<void> {
+    if (this.#waiting >= MAX_WAITING)
+      throw new ProblemError(problem('OVERLOADED', 'too many changes wait for the registry'));
+    await this.#inTurn(() =>
+      this.#asRegistry(() =>
+        this.#connection.within(APPLY_DEADLINE_MS, (writer, expired) =>
+          writer.change(
+            { make, repeats, known: () => this.#known, adopt: reading => this.#adopt(reading) },
+            expired,
+          ),
+        ),
+      ),
+    );
+  }
+
+  async #asRegistry<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.code !== 'STORE_UNAVAILABLE') throw error;
+      throw new ProblemError(problem('REGISTRY_UNAVAILABLE', `the registry: ${error.problem.detail}`), {
+        cause: error,
+      });
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    const result = this.#turn.then(work).finally(() => {
+      this.#waiting -= 1;
+    });
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #adopt(reading: RegistryReading): void {
+    const before = this.#known;
+    this.#known = reading;
+    this.#isCurrent = true;
+    const isSameImage =
+      reading.image.revision === before?.image.revision &&
+      reading.image.confirmedAtMs === before.image.confirmedAtMs;
+    // Reports come every second and are of no use later: they alone are not worth a write to the disk.
+    if (!isSameImage || reading.head.placed !== before.head.placed) this.#keep(reading, before);
+    if (!isSameImage) this.#rebuild();
+  }
+
+  #keep(reading: RegistryReading, before: RegistryReading | undefined): void {
+    const { copy, cassandra } = this.#options;
+    const forced = before !== undefined && before.version > reading.version;
+    if (forced)
+      cassandra.logger.warn(
+        { known: before.version, found: reading.version },
+        'the registry in Cassandra went back, as after a restore; what it holds now counts',
+      );
+    const { changedKeys } = reading;
+    const changed =
+      before === undefined || changedKeys === undefined
+        ? {}
+        : { changed: { audits: before.audits, keys: changedKeys } };
+    try {
+      copy.save(reading, { forced, ...changed });
+    } catch (error) {
+      cassandra.logger.error({ err: error }, 'the copy of the registry on this machine cannot be written');
+    }
+  }
+
+  #rebuild(): void {
+    this.#state = this.#built();
+    for (const listener of this.#listeners) listener(this.#state);
+  }
+
+  #built(): MeshState {
+    const { roster, cassandra } = this.#options;
+    const image = this.#known?.image ?? EMPTY_IMAGE;
+    const confirmedAtMs = this.#notes.confirmedOver(image.confirmedAtMs);
+    return buildMeshState({ ...image, confirmedAtMs }, roster, cassandra.clock.nowMs());
+  }
+}
+
+function withConfirmed(image: RegistryImage, confirmedAtMs: Readonly<Record<string, number>>): RegistryImage {
+  if (Object.keys(confirmedAtMs).length === 0) return image;
+  return { ...image, confirmedAtMs: { ...image.confirmedAtMs, ...confirmedAtMs } };
+}
+
+/** The counters that the copy lacks are such that Cassandra's differ: all but the entries is read again. */
+function readingOf(copy: RegistryCopy): RegistryReading | undefined {
+  const contents = copy.load();
+  if (contents === undefined) return undefined;
+  const { id, version, audits, image } = contents;
+  const { revision, ownSequence } = image;
+  const head = { id, version, revision, ownSequence, audits, placed: -1, noted: -1, writer: '' };
+  return { ...contents, head, lastAudit: undefined };
+}
+
+function rowOf(kind: RegistryRow['kind'], name: string, value: unknown): RegistryRow {
+  return { kind, name, body: JSON.stringify(value) };
+}
