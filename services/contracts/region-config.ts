@@ -75,7 +75,7 @@ const cassandraSchema = z.strictObject({
     .exactOptional(),
 });
 
-/** The online store on Cassandra, as region.yaml describes it. */
+/** A region's Cassandra, as region.yaml describes it: of the online store, or of the registry. */
 export type CassandraStoreConfig = z.infer<typeof cassandraSchema>;
 
 const storeSchema = z.discriminatedUnion('type', [
@@ -84,6 +84,12 @@ const storeSchema = z.discriminatedUnion('type', [
     /** Address space reserved for the online store; it grows into it. */
     mapSizeBytes: z.int().positive().exactOptional(),
   }),
+  cassandraSchema,
+]);
+
+/** Definitions and policies. In Cassandra, whatever `registry` leaves out is as in `store`, where that is Cassandra too. */
+const registrySchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('lmdb') }),
   cassandraSchema,
 ]);
 
@@ -166,6 +172,7 @@ const regionConfigSchema = z.strictObject({
   /** How long a service process that was told to end still takes requests and only says `draining`: a balancer's time to notice. */
   drainGraceMs: z.int().min(0).max(30_000).exactOptional(),
   store: storeSchema.default({ type: 'lmdb' }),
+  registry: registrySchema.default({ type: 'lmdb' }),
   objects: objectsSchema.default({ type: 'filesystem' }),
   nats: natsSchema,
   keys: z
@@ -193,7 +200,7 @@ export type PeerConfig = RegionConfig['peers'][number];
 
 /** Parses region.yaml's content. INVALID_CONFIG with every issue and its path; NOT_YET_SUPPORTED for shapes of later milestones. */
 export function parseRegionConfig(value: unknown): Result<RegionConfig> {
-  const parsed = regionConfigSchema.safeParse(value);
+  const parsed = regionConfigSchema.safeParse(withStoreDefaults(value));
   if (!parsed.success) {
     return fail(
       problem('INVALID_CONFIG', 'The region configuration is not valid', { issues: issuesOf(parsed.error) }),
@@ -213,6 +220,19 @@ export function parseRegionConfig(value: unknown): Result<RegionConfig> {
     ? ok(config)
     : fail(problem('INVALID_CONFIG', 'The region configuration is not valid', { issues }));
 }
+
+/** One cluster of a region serves both, unless it is told otherwise. */
+function withStoreDefaults(value: unknown): unknown {
+  if (!isObject(value) || !isObject(value['store']) || !isObject(value['registry'])) return value;
+  const { store, registry } = value;
+  if (store['type'] !== 'cassandra' || registry['type'] !== 'cassandra') return value;
+  return { ...value, registry: { ...store, ...registry } };
+}
+
+const isObject = (
+  value: unknown,
+): value is Record<string, unknown> & { store?: unknown; registry?: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Where the service process of a slot listens: slot 0 at `listen.http`, slot n ≥ 1 at its port + 5 + n. */
 export function serviceAddress(config: RegionConfig, slot: number): ListenAddress {

@@ -30,6 +30,8 @@ export interface ServicePaths {
   readonly registry: string;
   /** Copies of the registry, apart from it. */
   readonly registryCopies: string;
+  /** Slots that processes of this machine hold, beside a store that is elsewhere. */
+  readonly slots: string;
   readonly online: string;
   /** Rows per table as last seen: what a lost store held. */
   readonly storeCounts: string;
@@ -43,6 +45,7 @@ export function servicePaths(config: RegionConfig): ServicePaths {
     registry: join(config.dataDir, 'lmdb', 'registry'),
     registryCopies: join(config.dataDir, 'registry-copies'),
     storeCounts: join(config.dataDir, 'store-counts.json'),
+    slots: join(config.dataDir, 'lmdb', 'slots'),
     online: join(config.dataDir, 'lmdb', 'online'),
     objects:
       objects.type === 'filesystem' && objects.path !== undefined

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { drainGraceMs, type RegionConfig } from '@featuremesh/contracts/region-config';
+import { ERRORS } from '@featuremesh/domain/error-catalogue';
 import { MAX_STORE_TABLES } from '@featuremesh/domain/limits';
 import type { RegionInfo } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
@@ -17,6 +18,8 @@ import { systemRandom } from '@featuremesh/runtime/random';
 import { publicKeyOf, readPrivateKey } from '@featuremesh/runtime/signing';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { startTracing, type Tracing } from '@featuremesh/runtime/tracing';
+import type { CassandraRegistry } from './adapters/cassandra/cassandra-registry.ts';
+import { openCassandraRegistry } from './adapters/cassandra/open-cassandra-registry.ts';
 import { openCassandraStore } from './adapters/cassandra/open-cassandra-store.ts';
 import { FileRegistryCopies } from './adapters/filesystem/file-registry-copies.ts';
 import { FileStoreCounts } from './adapters/filesystem/file-store-counts.ts';
@@ -30,6 +33,7 @@ import { registerRowsRoute } from './http/rows-route.ts';
 import { INGEST_LIMITS } from './ingest/ingest-limits.ts';
 import { IngestService } from './ingest/ingest-service.ts';
 import { LagTracker } from './ingest/lag-tracker.ts';
+import { withLocalSlots } from './ingest/local-slots.ts';
 import { Projector } from './ingest/projector.ts';
 import { RetentionSweeper, SWEEP_PACE } from './ingest/retention-sweeper.ts';
 import { StoreRebuild } from './ingest/store-rebuild.ts';
@@ -44,6 +48,9 @@ import { setServiceGauges } from './telemetry/service-gauges.ts';
 /** How often readiness is judged. */
 const HEALTH_EVERY_MS = 250;
 
+/** Pause between two tries to announce the region where the registry could not be changed at the start. */
+const ANNOUNCE_AGAIN_MS = 2_000;
+
 /** Longest wait for the log and the slot: the sync agent makes the log once this process answers it. */
 const WRITES_START_TIMEOUT_MS = 150_000;
 
@@ -55,6 +62,9 @@ const machine = { clock: systemClock, timer: systemTimer, random: systemRandom }
 /** The online store of either kind. Only one on this machine gives rows without waiting. */
 type RegionStore = OnlineStore & StampBounds & Partial<RowVisits>;
 
+/** The registry of either kind. */
+type RegionRegistry = SteadyRegistry | CassandraRegistry;
+
 /** All that the parts of the process share. */
 interface Process {
   readonly config: RegionConfig;
@@ -65,7 +75,7 @@ interface Process {
   readonly observer: ObserverParts;
   readonly health: Health;
   readonly lifecycle: Lifecycle;
-  readonly registry: SteadyRegistry;
+  readonly registry: RegionRegistry;
   readonly store: RegionStore;
   /** Of an embedded store, whose file may be lost; a cluster keeps copies itself. */
   readonly rebuild: StoreRebuild | undefined;
@@ -95,7 +105,7 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   const observer = { metrics, clock: systemClock, tracing };
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
   const registry = await openRegistry({ config, slot, lifecycle, logger });
-  const opened = observedStore(await openStore({ config, lifecycle, health, logger }), observer);
+  const opened = observedStore(await openStore({ config, slot, lifecycle, health, logger }), observer);
   const refill = config.store.type === 'lmdb' ? refillOf(config, registry, opened) : undefined;
   const rebuild = refill && (await StoreRebuild.over({ store: opened, refill, ...machine, logger }));
   if (rebuild !== undefined) health.notReady('store', 'starting');
@@ -127,58 +137,79 @@ async function openRegistry({
   slot,
   lifecycle,
   logger,
-}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'logger'>): Promise<SteadyRegistry> {
+}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'logger'>): Promise<RegionRegistry> {
   const paths = servicePaths(config);
   for (const path of [paths.online, paths.objects, paths.registryCopies])
     await mkdir(path, { recursive: true });
   const roster = rosterOf(config, publicKeyOf(readPrivateKey(config.keys.signing)));
-  const registry = await SteadyRegistry.open({
-    open: lost => {
-      mkdirSync(paths.registry, { recursive: true });
-      return LmdbRegistry.open({ path: paths.registry, roster, lost, ...machine });
-    },
-    copies: new FileRegistryCopies({ folder: paths.registryCopies, slot, logger }),
-    roster,
-    ...machine,
-    logger,
-  });
+  const copies = new FileRegistryCopies({ folder: paths.registryCopies, slot, logger });
+  const registry =
+    config.registry.type === 'lmdb'
+      ? await SteadyRegistry.open({
+          open: lost => {
+            mkdirSync(paths.registry, { recursive: true });
+            return LmdbRegistry.open({ path: paths.registry, roster, lost, ...machine });
+          },
+          ...{ copies, roster, logger, ...machine },
+        })
+      : await openCassandraRegistry(
+          { config: config.registry, environment: process.env },
+          { roster, copies },
+          { ...machine, logger },
+        );
   lifecycle.onStop('registry', () => registry.close());
-  await announce(registry, roster.self, logger);
+  await announce(registry, roster.self, { lifecycle, logger });
   return registry;
 }
 
-/** What peers are told of this region; nothing is written where it is as before. */
-async function announce(registry: SteadyRegistry, self: RegionInfo, logger: Logger): Promise<void> {
-  try {
-    await registry.commit({
-      entries: [{ kind: 'region', home: self.id, sequence: 0, region: self }],
-      actor: 'region service',
-      what: 'announce the region as configured',
-    });
-  } catch (error) {
-    if (!(error instanceof ProblemError) || error.problem.code !== 'REGISTRY_UNAVAILABLE') throw error;
-    logger.warn({}, 'the region is announced as it was: the registry cannot be changed');
-  }
+/** What peers are told of this region, as soon as the registry takes it; nothing is written where it is as before. */
+async function announce(
+  registry: RegionRegistry,
+  self: RegionInfo,
+  { lifecycle, logger }: Pick<Process, 'lifecycle' | 'logger'>,
+): Promise<void> {
+  const tryOnce = async (): Promise<boolean> => {
+    try {
+      await registry.commit({
+        entries: [{ kind: 'region', home: self.id, sequence: 0, region: self }],
+        actor: 'region service',
+        what: 'announce the region as configured',
+      });
+      return true;
+    } catch (error) {
+      if (!(error instanceof ProblemError) || !ERRORS[error.problem.code].retryable) throw error;
+      return false;
+    }
+  };
+  if (await tryOnce()) return;
+  logger.warn({}, 'the region is announced as it was: the registry cannot be changed');
+  const again = systemTimer.every(ANNOUNCE_AGAIN_MS, async () => {
+    if (registry.warning() === undefined && (await tryOnce())) again.stop();
+  });
+  lifecycle.onStop('announcement', () => again.stop());
 }
 
-function refillOf(config: RegionConfig, registry: SteadyRegistry, store: OnlineStore): StoreRefill {
+function refillOf(config: RegionConfig, registry: RegionRegistry, store: OnlineStore): StoreRefill {
   const counts = new FileStoreCounts(servicePaths(config).storeCounts);
   return new StoreRefill({ store, registry, counts, clock: systemClock });
 }
 
 async function openStore({
   config,
+  slot,
   lifecycle,
   health,
   logger,
-}: Pick<Process, 'config' | 'lifecycle' | 'health' | 'logger'>): Promise<RegionStore> {
+}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'health' | 'logger'>): Promise<RegionStore> {
+  const { online, slots } = servicePaths(config);
   if (config.store.type === 'lmdb') {
-    const { online } = servicePaths(config);
     const store = LmdbOnlineStore.open({ path: online, maxTables: MAX_STORE_TABLES });
     lifecycle.onStop('online store', () => store.close());
     return store;
   }
   health.notReady('store', 'starting');
+  const local = LmdbOnlineStore.open({ path: slots, maxTables: 1 });
+  lifecycle.onStop('slots', () => local.close());
   const store = await openCassandraStore(config.store, process.env, { ...machine, logger });
   lifecycle.onStop('online store', () => store.close());
   const judge = systemTimer.every(HEALTH_EVERY_MS, () => {
@@ -187,7 +218,7 @@ async function openStore({
     else health.notReady('store', failure);
   });
   lifecycle.onStop('store health', () => judge.stop());
-  return store;
+  return withLocalSlots(store, slot, local);
 }
 
 async function createApp(shared: Process): Promise<RegionApp> {
@@ -234,9 +265,13 @@ function longestLag(lags: readonly (number | null)[]): number | null {
 }
 
 function addHttp({ config, slot, health, lifecycle, registry }: Process, app: RegionApp): void {
-  const judge = systemTimer.every(HEALTH_EVERY_MS, () => health.ready('registry', registry.warning()));
+  const judgeRegistry = (): void => {
+    if (registry.hasState) health.ready('registry', registry.warning());
+    else health.notReady('registry', registry.warning() ?? 'starting');
+  };
+  const judge = systemTimer.every(HEALTH_EVERY_MS, judgeRegistry);
   lifecycle.onStop('registry health', () => judge.stop());
-  health.ready('registry', registry.warning());
+  judgeRegistry();
   lifecycle.add({ name: 'tables', start: () => app.tables.start(), stop: () => app.tables.stop() });
   lifecycle.add({
     name: 'http',

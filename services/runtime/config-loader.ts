@@ -62,11 +62,12 @@ function index(part: string): string | number {
 
 function absolute(config: RegionConfig, folder: string): RegionConfig {
   const from = (path: string): string => resolve(folder, path);
-  const { objects, tls, keys, store } = config;
+  const { objects, tls, keys, store, registry } = config;
   return {
     ...config,
     dataDir: from(config.dataDir),
     store: store.type === 'cassandra' ? absoluteStore(store, from) : store,
+    registry: registry.type === 'cassandra' ? absoluteStore(registry, from) : registry,
     objects:
       objects.type === 'filesystem' && objects.path !== undefined
         ? { ...objects, path: from(objects.path) }

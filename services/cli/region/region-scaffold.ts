@@ -87,6 +87,9 @@ services: ${plan.services}
 dataDir: data
 store:
   type: lmdb
+# Definitions and policies.
+registry:
+  type: lmdb
 objects:
   type: filesystem
 

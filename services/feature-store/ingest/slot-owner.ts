@@ -2,7 +2,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
-import type { ChangeLog } from '../ports/change-log.ts';
+import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
 import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
@@ -125,7 +125,8 @@ export class SlotOwner {
       this.#lose();
       return;
     }
-    if (this.#state.kind === 'owned') this.#state = { ...this.#state, untilMs, storeIsDown: false };
+    if (this.#state.kind === 'owned')
+      this.#state = { ...this.#state, untilMs, storeIsDown: lease.isProvisional === true };
     await state.slot.stamps.reserve();
   }
 
@@ -145,25 +146,25 @@ export class SlotOwner {
     try {
       let seenUs = 0n;
       const watermark = ownWatermark(slot, log.feedEpoch);
-      const tail = await replay.ownTail(slot, {
-        watermark,
-        lease,
-        signal,
-        onApplied: ({ body }) => {
-          const latestUs = latestStampUs(body);
-          if (latestUs > seenUs) seenUs = latestUs;
-        },
-      });
+      // Without the store the log is read later; the bound on this machine lies behind every stamp given out here.
+      const storeIsDown = lease.isProvisional === true;
+      if (storeIsDown)
+        logger.error({ slot }, 'the store does not answer; rows are accepted into the log only');
+      const onApplied = ({ body }: LogMessage): void => {
+        const latestUs = latestStampUs(body);
+        if (latestUs > seenUs) seenUs = latestUs;
+      };
+      const tail = storeIsDown ? 0 : await replay.ownTail(slot, { watermark, lease, signal, onApplied });
       if (signal.aborted) return false;
       const stamps = await StampClock.open({ slot, bounds: store, clock, lease, seenUs });
       const onFenced = (): void => this.#lose();
       const { onCrashPoint } = this.#options;
       const applier = new OwnApplier(
         { slot, lease, log, store, replay, timer, logger, onFenced, onCrashPoint },
-        { tail, hadOtherOwner: this.#isContended },
+        { tail, hadOtherOwner: storeIsDown || this.#isContended },
       );
       this.#isContended = false;
-      this.#state = { kind: 'owned', slot: { lease, stamps, applier }, untilMs, storeIsDown: false };
+      this.#state = { kind: 'owned', slot: { lease, stamps, applier }, untilMs, storeIsDown };
       lease = undefined;
       return true;
     } finally {

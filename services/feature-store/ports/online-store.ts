@@ -56,6 +56,8 @@ export interface LeaseRef {
   readonly epoch: number;
   /** Taken before its time was over, because its holder is known to be gone or wrong: what that one had begun may still land in the log. */
   readonly wasCutShort?: true;
+  /** Given out on this machine alone, because the store does not answer: the store takes no step under it yet. */
+  readonly isProvisional?: true;
 }
 
 /**

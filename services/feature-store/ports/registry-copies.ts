@@ -13,6 +13,8 @@ export interface RegistryCopy {
   /** Number of audit records; only the last of them is in the copy, which the next one is chained to. */
   readonly audits: number;
   readonly lastAudit?: AuditRecord;
+  /** Which registry outside this machine it is a copy of, and at which of its versions. */
+  readonly origin?: { readonly id: string; readonly version: number };
 }
 
 /** Where copies of a region's registry are kept, apart from it. */

@@ -72,6 +72,9 @@ export class SteadyRegistry implements Registry {
     return this.#wasRestored ? 'the registry was lost and was made again from its copy' : undefined;
   }
 
+  /** It does not open without content to serve. */
+  readonly hasState = true;
+
   state(): MeshState {
     return this.#current.registry.state();
   }

@@ -113,14 +113,14 @@ export class TableKeeper {
       ...changedPlacements(state, known, clock.nowMs()),
       ...(await this.#forgotten(state, known)),
     ];
-    if (changed.length > 0) await registry.saveTablePlacements(changed, state.revision);
+    if (changed.length > 0)
+      await this.#orPlacedBefore(known, () => registry.saveTablePlacements(changed, state.revision));
     for (const placement of changed) known.set(placementKey(placement), placement);
 
-    const held = new Map<string, TableRef>();
-    for (const [key, placement] of known) if (placement.held) held.set(key, tableOf(placement));
+    const held = heldTables(known);
     if (!this.#dirty && changed.length === 0 && sameTables(held, this.#tables)) return;
     this.#dirty = true;
-    const fits = await this.#hold(held);
+    const fits = await this.#orPlacedBefore(known, () => this.#hold(held));
     for (const table of await store.listTables()) {
       if (mayDrop(table, known.get(placementKey(table)))) await store.dropTable(table);
     }
@@ -171,6 +171,25 @@ export class TableKeeper {
     const entries = groupKeysOf(await this.#options.registry.entries());
     return missing.flatMap(([key, placement]) => (entries.has(key) ? [] : [{ ...placement, held: false }]));
   }
+
+  /**
+   * While registry or store are away, the tables are those that were placed: rows are taken into the log for them and become readable
+   * later (A2), also by a process that has just started.
+   */
+  async #orPlacedBefore<T>(
+    known: ReadonlyMap<string, TablePlacement>,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const isAway =
+        error instanceof ProblemError &&
+        (error.problem.code === 'STORE_UNAVAILABLE' || error.problem.code === 'REGISTRY_UNAVAILABLE');
+      if (isAway) this.#tables = heldTables(known);
+      throw error;
+    }
+  }
 }
 
 function isFull(error: unknown): boolean {
@@ -183,6 +202,12 @@ function groupKeysOf(entries: readonly CatalogueEntry[]): ReadonlySet<string> {
       entry.kind === 'group' ? [placementKey({ groupId: entry.group.id, version: entry.group.version })] : [],
     ),
   );
+}
+
+function heldTables(known: ReadonlyMap<string, TablePlacement>): ReadonlyMap<string, TableRef> {
+  const held = new Map<string, TableRef>();
+  for (const [key, placement] of known) if (placement.held) held.set(key, tableOf(placement));
+  return held;
 }
 
 function changedPlacements(

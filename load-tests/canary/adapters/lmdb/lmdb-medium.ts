@@ -9,7 +9,10 @@ const MAX_DATABASES = 4_096;
 
 /** The LMDB environments of a region, online store and registry, pair by pair, through LMDB itself; its processes may have them open. */
 export function lmdbMedia(config: RegionConfig): readonly CanaryMedium[] {
-  const environments = config.store.type === 'lmdb' ? ['online', 'registry'] : ['registry'];
+  const environments = [
+    ...(config.store.type === 'lmdb' ? ['online'] : []),
+    ...(config.registry.type === 'lmdb' ? ['registry'] : []),
+  ];
   return environments.map(name => ({
     name: `LMDB ${name}`,
     region: config.id,

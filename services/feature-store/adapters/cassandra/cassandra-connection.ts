@@ -33,6 +33,7 @@ export class CassandraConnection<Parts> {
   readonly #partsOf: (keyspace: ConnectedKeyspace) => Parts;
   readonly #holder: string;
   #connected: { readonly cql: Cql; readonly parts: Parts } | undefined;
+  #connecting: Promise<void> | undefined;
   #failure: string | undefined = 'not connected to Cassandra yet';
   #watch: Repetition | undefined;
   #verifiedAtMs = Number.NEGATIVE_INFINITY;
@@ -47,23 +48,12 @@ export class CassandraConnection<Parts> {
   }
 
   /** Connects and brings the schema up once. Rejects with STORE_UNAVAILABLE, whose detail says plainly what is wrong. */
-  async connect(): Promise<void> {
-    if (this.#connected !== undefined) return;
-    let cql: Cql | undefined;
-    try {
-      cql = await Cql.connect(this.#options);
-      const { clock, timer, random, localDataCentre, replication } = this.#options;
-      const control = new ControlRecords(cql, { clock, timer, random });
-      const lock = this.#lockOf(cql, control);
-      await bringUpSchema({ cql, localDataCentre, replication, nowMs: () => clock.nowMs() }, lock);
-      this.#connected = { cql, parts: this.#partsOf({ cql, control, lock }) };
-      this.#noteFailure(undefined);
-    } catch (error) {
-      await cql?.close().catch(() => undefined);
-      const failed = error instanceof ProblemError ? error.problem : storeProblem(error);
-      this.#noteFailure(failed.detail);
-      throw new ProblemError(failed, { cause: error });
-    }
+  connect(): Promise<void> {
+    if (this.#connected !== undefined) return Promise.resolve();
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
   }
 
   /** Goes on trying to connect, then looks again and again whether the schema and the permissions are as they should be. */
@@ -94,6 +84,25 @@ export class CassandraConnection<Parts> {
     const connected = this.#connected;
     this.#connected = undefined;
     await connected?.cql.close();
+  }
+
+  async #connect(): Promise<void> {
+    let cql: Cql | undefined;
+    try {
+      cql = await Cql.connect(this.#options);
+      const { clock, timer, random, localDataCentre, replication } = this.#options;
+      const control = new ControlRecords(cql, { clock, timer, random });
+      const lock = this.#lockOf(cql, control);
+      await bringUpSchema({ cql, localDataCentre, replication, nowMs: () => clock.nowMs() }, lock);
+      if (this.#closed) throw new ProblemError(problem('STORE_UNAVAILABLE', `the ${this.#what} is closed`));
+      this.#connected = { cql, parts: this.#partsOf({ cql, control, lock }) };
+      this.#noteFailure(undefined);
+    } catch (error) {
+      await cql?.close().catch(() => undefined);
+      const failed = error instanceof ProblemError ? error.problem : storeProblem(error);
+      this.#noteFailure(failed.detail);
+      throw new ProblemError(failed, { cause: error });
+    }
   }
 
   /** One process at a time changes the schema: two that make one table at once would leave the nodes with two identities of it. */

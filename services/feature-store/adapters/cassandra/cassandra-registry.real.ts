@@ -1,5 +1,8 @@
 import { sharedCluster } from '@featuremesh/infra/cassandra/testing/shared-cluster';
-import { registryConformance } from '@featuremesh/testkit/conformance/registry-conformance';
+import {
+  CONFORMANCE_ROSTER,
+  registryConformance,
+} from '@featuremesh/testkit/conformance/registry-conformance';
 import type { Client } from 'cassandra-driver';
 import { afterAll } from 'vitest';
 import type { CassandraStoreOptions } from './cassandra-options.ts';
@@ -19,7 +22,7 @@ registryConformance('Cassandra', async () => {
   const cluster = await sharedCluster();
   shared ??= { options: testStoreOptions(cluster), client: await testClient(cluster) };
   const { options, client } = shared;
-  const machine = await registryMachine(options);
+  const machine = await registryMachine(options, CONFORMANCE_ROSTER);
   return {
     open: machine.open,
     noticedWithinMs: 2_000,

@@ -3,8 +3,9 @@ import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Repetition } from '@featuremesh/runtime/timer';
 import type { AuditRecord, Registry, SyncReports, TablePlacement } from '../../ports/registry.ts';
-import type { RegistryCopy } from '../../ports/registry-copy.ts';
+import type { RegistryCopies, RegistryCopy } from '../../ports/registry-copies.ts';
 import { auditRecordOf } from '../../registry/audit-chain.ts';
+import { entryKey } from '../../registry/entry-key.ts';
 import { buildMeshState, type RegionRoster } from '../../registry/mesh-state-builder.ts';
 import {
   assertRevision,
@@ -13,15 +14,14 @@ import {
   type RegistryImage,
 } from '../../registry/registry-image.ts';
 import { CassandraConnection } from './cassandra-connection.ts';
-import { APPLY_DEADLINE_MS, type CassandraStoreOptions, SCAN_DEADLINE_MS } from './cassandra-options.ts';
 import {
-  auditBody,
-  auditName,
-  type RegistryReading,
-  RegistryRecords,
-  type RegistryRow,
-} from './registry-records.ts';
-import { assertSameRegistry, type RegistryChange, RegistryWriter } from './registry-writer.ts';
+  APPLY_DEADLINE_MS,
+  type CassandraStoreOptions,
+  REQUEST_DEADLINE_MS,
+  SCAN_DEADLINE_MS,
+} from './cassandra-options.ts';
+import { assertSameRegistry, type RegistryChange, RegistryCommits, rowOf } from './registry-commits.ts';
+import { auditName, type RegistryReading, RegistryRecords, type RegistryRow } from './registry-records.ts';
 import { RememberedNotes } from './remembered-notes.ts';
 
 /** How often a process looks for what others wrote: one small quorum read, below the 200 ms that the port promises. */
@@ -30,6 +30,9 @@ const POLL_MS = 100;
 /** Pause between looks while Cassandra does not answer. */
 const FAILED_POLL_MS = 1_000;
 
+/** How long a start that has a copy waits for Cassandra: a connection takes well below a second. */
+const START_PATIENCE_MS = 3_000;
+
 /** Changes of this process that wait for one another; beyond them OVERLOADED. */
 const MAX_WAITING = 64;
 
@@ -37,8 +40,8 @@ const MAX_WAITING = 64;
 export interface CassandraRegistryOptions {
   readonly cassandra: CassandraStoreOptions;
   readonly roster: RegionRoster;
-  /** What is known while Cassandra does not answer; closed with the registry. */
-  readonly copy: RegistryCopy;
+  /** On this machine: what is known while Cassandra does not answer. */
+  readonly copies: RegistryCopies;
 }
 
 /**
@@ -48,7 +51,7 @@ export interface CassandraRegistryOptions {
  */
 export class CassandraRegistry implements Registry {
   readonly #options: CassandraRegistryOptions;
-  readonly #connection: CassandraConnection<RegistryWriter>;
+  readonly #connection: CassandraConnection<RegistryCommits>;
   readonly #notes = new RememberedNotes();
   readonly #listeners = new Set<(state: MeshState) => void>();
   #known: RegistryReading | undefined;
@@ -60,33 +63,48 @@ export class CassandraRegistry implements Registry {
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #poll: Repetition | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #isSaved = true;
 
-  private constructor(options: CassandraRegistryOptions) {
+  private constructor(options: CassandraRegistryOptions, copy: RegistryCopy | undefined) {
     this.#options = options;
     const { cassandra } = options;
     this.#connection = new CassandraConnection(
-      cassandra,
+      linearizable(cassandra),
       'registry',
-      ({ cql }) => new RegistryWriter(new RegistryRecords(cql), cassandra),
+      ({ cql }) => new RegistryCommits(new RegistryRecords(cql), cassandra),
     );
-    this.#known = readingOf(options.copy);
+    this.#known = copy && readingOf(copy);
     this.#state = this.#built();
   }
 
   /** Takes over the copy, tries to connect and goes on trying; a registry that does not answer keeps no process from starting. */
   static async open(options: CassandraRegistryOptions): Promise<CassandraRegistry> {
-    const registry = new CassandraRegistry(options);
+    const registry = new CassandraRegistry(options, await options.copies.newest());
+    const { timer } = options.cassandra;
     // What is wrong was logged, and is said by readiness.
-    await registry.#connection.connect().catch(() => undefined);
-    await registry.#refresh();
+    const connecting = registry.#connection
+      .connect()
+      .catch(() => undefined)
+      .then(() => registry.#refresh());
+    await (registry.#known === undefined
+      ? connecting
+      : Promise.race([connecting, timer.sleep(START_PATIENCE_MS)]));
     registry.#connection.keepConnected();
-    registry.#poll = options.cassandra.timer.every(POLL_MS, () => registry.#look());
+    registry.#poll = timer.every(POLL_MS, () => registry.#look());
     return registry;
   }
 
   /** Why changes are not possible now, for readiness; undefined where they are. */
   failure(): string | undefined {
     return this.#connection.failure() ?? this.#failure;
+  }
+
+  /** What an operator should know though versions are served, for readiness; undefined where all is well. */
+  warning(): string | undefined {
+    const failure = this.failure();
+    if (failure === undefined || !this.hasState) return failure;
+    return `${failure}; known versions are served and written on, definitions and policies cannot be changed`;
   }
 
   /** True where there is a state to serve from: read from Cassandra, now or by a process of this machine before. */
@@ -111,12 +129,12 @@ export class CassandraRegistry implements Registry {
       const changed = changeImage(image, change.entries, this.#options.roster.self.id);
       const { written } = changed;
       if (written.length === 0) return undefined;
-      const audits = (known?.audits ?? 0) + 1;
+      const audits = (known?.head.audits ?? 0) + 1;
       const record = auditRecordOf(change, changed, { previous: known?.lastAudit, atMs: clock.nowMs() });
       const keys = written.map(({ key }) => key);
       const rows: RegistryRow[] = written.map(({ key, entry }) => rowOf('entry', key, entry));
-      rows.push({ kind: 'audit', name: auditName(audits), body: auditBody({ record, keys, writer }) });
-      return { rows, next: { image: changed.image, audits, lastAudit: record }, changedKeys: keys };
+      rows.push(rowOf('audit', auditName(audits), { record, keys, writer }));
+      return { rows, next: { image: changed.image, lastAudit: record } };
     });
     return this.#state;
   }
@@ -158,7 +176,7 @@ export class CassandraRegistry implements Registry {
 
   async audit(limit: number): Promise<readonly AuditRecord[]> {
     const audits = await this.#asRegistry(() =>
-      this.#connection.within(SCAN_DEADLINE_MS, ({ records }, expired) => records.audits(limit, expired)),
+      this.#connection.within(APPLY_DEADLINE_MS, ({ records }, expired) => records.audits(limit, expired)),
     );
     return audits.map(({ record }) => record);
   }
@@ -168,7 +186,7 @@ export class CassandraRegistry implements Registry {
     this.#listeners.clear();
     await this.#connection.close();
     await this.#turn;
-    await this.#options.copy.close();
+    await this.#saving;
   }
 
   /** What was noted while Cassandra did not answer, or just now; it stays remembered where it cannot be written. */
@@ -200,13 +218,17 @@ export class CassandraRegistry implements Registry {
     return this.#inTurn(async () => {
       const { clock } = this.#options.cassandra;
       try {
-        await this.#connection.within(SCAN_DEADLINE_MS, async ({ records }, expired) => {
-          const head = await records.head('record-read', expired);
-          assertSameRegistry(head, this.#known);
-          if (head === undefined) this.#isCurrent = true;
-          else if (!this.#isCurrent || head.version !== this.#known?.version)
-            this.#adopt(await records.read(head, this.#known, expired));
-        });
+        const head = await this.#connection.within(REQUEST_DEADLINE_MS, ({ records }, expired) =>
+          records.head('record-read', expired),
+        );
+        assertSameRegistry(head, this.#known);
+        if (head === undefined) await this.#begin();
+        else if (!this.#isCurrent || head.version !== this.#known?.head.version)
+          this.#adopt(
+            await this.#connection.within(SCAN_DEADLINE_MS, ({ records }, expired) =>
+              records.read(head, this.#known, expired),
+            ),
+          );
         this.#failure = undefined;
       } catch (error) {
         this.#failure = error instanceof ProblemError ? error.problem.detail : 'the registry cannot be read';
@@ -215,27 +237,41 @@ export class CassandraRegistry implements Registry {
     });
   }
 
+  /** A region that moves here from LMDB brings what its copy holds; the next look reads it. */
+  async #begin(): Promise<void> {
+    const known = this.#known;
+    if (known === undefined) this.#isCurrent = true;
+    else await this.#connection.within(SCAN_DEADLINE_MS, (commits, expired) => commits.seed(known, expired));
+  }
+
   async #change(repeats: 'one' | 'again', make: RegistryChange): Promise<void> {
     if (this.#waiting >= MAX_WAITING)
       throw new ProblemError(problem('OVERLOADED', 'too many changes wait for the registry'));
+    let isInDoubt = false;
+    const onDoubt = (isSo: boolean): void => {
+      isInDoubt = isSo;
+    };
+    const underWay = { make, repeats, onDoubt, known: () => this.#known };
     await this.#inTurn(() =>
-      this.#asRegistry(() =>
-        this.#connection.within(APPLY_DEADLINE_MS, (writer, expired) =>
-          writer.change(
-            { make, repeats, known: () => this.#known, adopt: reading => this.#adopt(reading) },
-            expired,
+      this.#asRegistry(
+        () =>
+          this.#connection.within(APPLY_DEADLINE_MS, (writer, expired) =>
+            writer.change({ ...underWay, adopt: reading => this.#adopt(reading) }, expired),
           ),
-        ),
+        () => (isInDoubt ? '; the change may have been made, look before you repeat it' : ''),
       ),
     );
   }
 
-  async #asRegistry<T>(work: () => Promise<T>): Promise<T> {
+  async #asRegistry<T>(work: () => Promise<T>, more = (): string => ''): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof ProblemError) || error.problem.code !== 'STORE_UNAVAILABLE') throw error;
-      throw new ProblemError(problem('REGISTRY_UNAVAILABLE', `the registry: ${error.problem.detail}`), {
+      const isUnavailable =
+        error instanceof ProblemError &&
+        (error.problem.code === 'STORE_UNAVAILABLE' || error.problem.code === 'REGISTRY_UNAVAILABLE');
+      if (!isUnavailable) throw error;
+      throw new ProblemError(problem('REGISTRY_UNAVAILABLE', `${error.problem.detail}${more()}`), {
         cause: error,
       });
     }
@@ -257,29 +293,30 @@ export class CassandraRegistry implements Registry {
     const isSameImage =
       reading.image.revision === before?.image.revision &&
       reading.image.confirmedAtMs === before.image.confirmedAtMs;
+    const wentBack = before !== undefined && before.head.version > reading.head.version;
+    if (wentBack && before.head.id === reading.head.id)
+      this.#options.cassandra.logger.warn(
+        { known: before.head.version, found: reading.head.version },
+        'the registry in Cassandra went back, as after a restore; what it holds now counts',
+      );
     // Reports come every second and are of no use later: they alone are not worth a write to the disk.
-    if (!isSameImage || reading.head.placed !== before.head.placed) this.#keep(reading, before);
+    if (!isSameImage || reading.head.placed !== before.head.placed) this.#save();
     if (!isSameImage) this.#rebuild();
   }
 
-  #keep(reading: RegistryReading, before: RegistryReading | undefined): void {
-    const { copy, cassandra } = this.#options;
-    const forced = before !== undefined && before.version > reading.version;
-    if (forced)
-      cassandra.logger.warn(
-        { known: before.version, found: reading.version },
-        'the registry in Cassandra went back, as after a restore; what it holds now counts',
-      );
-    const { changedKeys } = reading;
-    const changed =
-      before === undefined || changedKeys === undefined
-        ? {}
-        : { changed: { audits: before.audits, keys: changedKeys } };
-    try {
-      copy.save(reading, { forced, ...changed });
-    } catch (error) {
-      cassandra.logger.error({ err: error }, 'the copy of the registry on this machine cannot be written');
-    }
+  /** Keeps a copy; where several changes come while one is written, the last of them is written next. */
+  #save(): void {
+    this.#isSaved = false;
+    this.#saving = this.#saving.then(async () => {
+      const known = this.#known;
+      if (this.#isSaved || known === undefined) return;
+      this.#isSaved = true;
+      try {
+        await this.#options.copies.save(copyOf(known));
+      } catch (error) {
+        this.#options.cassandra.logger.error({ err: error }, 'no copy of the registry can be kept');
+      }
+    });
   }
 
   #rebuild(): void {
@@ -295,21 +332,42 @@ export class CassandraRegistry implements Registry {
   }
 }
 
+/**
+ * Conditional writes of two data centres that agree each by itself would both succeed, so that no other data centre stands in here; where
+ * the processes name different ones, reads see what any of them wrote.
+ */
+function linearizable(options: CassandraStoreOptions): CassandraStoreOptions {
+  const { consistency } = options;
+  const write = consistency.serial === 'SERIAL' ? 'QUORUM' : 'LOCAL_QUORUM';
+  return { ...options, fallbackDataCentres: [], consistency: { ...consistency, write } };
+}
+
 function withConfirmed(image: RegistryImage, confirmedAtMs: Readonly<Record<string, number>>): RegistryImage {
   if (Object.keys(confirmedAtMs).length === 0) return image;
   return { ...image, confirmedAtMs: { ...image.confirmedAtMs, ...confirmedAtMs } };
 }
 
-/** The counters that the copy lacks are such that Cassandra's differ: all but the entries is read again. */
-function readingOf(copy: RegistryCopy): RegistryReading | undefined {
-  const contents = copy.load();
-  if (contents === undefined) return undefined;
-  const { id, version, audits, image } = contents;
-  const { revision, ownSequence } = image;
-  const head = { id, version, revision, ownSequence, audits, placed: -1, noted: -1, writer: '' };
-  return { ...contents, head, lastAudit: undefined };
+function copyOf({ head, image, placements, lastAudit }: RegistryReading): RegistryCopy {
+  const { revision, ownSequence, entries, confirmedAtMs } = image;
+  return {
+    ...{ revision, ownSequence, confirmedAtMs, audits: head.audits, confirmations: 0 },
+    entries: [...entries.values()],
+    tables: [...placements.values()],
+    ...(lastAudit === undefined ? {} : { lastAudit }),
+    origin: { id: head.id, version: head.version },
+  };
 }
 
-function rowOf(kind: RegistryRow['kind'], name: string, value: unknown): RegistryRow {
-  return { kind, name, body: JSON.stringify(value) };
+/** The counters that a copy lacks are such that Cassandra's differ: all but the entries is read again. */
+function readingOf(copy: RegistryCopy): RegistryReading {
+  const { revision, ownSequence, confirmedAtMs, audits, origin, lastAudit } = copy;
+  const entries = new Map(copy.entries.map(entry => [entryKey(entry), entry]));
+  const { id, version } = origin ?? { id: '', version: 0 };
+  return {
+    head: { id, version, revision, ownSequence, audits, placed: -1, noted: -1, writer: '' },
+    image: { revision, ownSequence, entries, confirmedAtMs },
+    placements: new Map(copy.tables.map(table => [`${table.groupId}/${table.version}`, table])),
+    reports: {},
+    lastAudit,
+  };
 }

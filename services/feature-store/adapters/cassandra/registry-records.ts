@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
-import type { AuditRecord, TablePlacement } from '../../ports/registry.ts';
-import type { RegistryContents } from '../../ports/registry-copy.ts';
+import type { AuditRecord, SyncReports, TablePlacement } from '../../ports/registry.ts';
 import type { RegistryImage } from '../../registry/registry-image.ts';
 import type { CallClass, Cql } from './cql.ts';
 
@@ -32,13 +31,14 @@ export interface RegistryHead {
   readonly writer: string;
 }
 
-/** Contents as they were read, with what is needed to go on from there. */
-export interface RegistryReading extends RegistryContents {
+/** All that the registry holds at one version; of the record of who changed what, the newest line. */
+export interface RegistryReading {
   readonly head: RegistryHead;
-  /** The newest record, which the next one is chained to; undefined where there is none. */
+  readonly image: RegistryImage;
+  readonly placements: ReadonlyMap<string, TablePlacement>;
+  readonly reports: SyncReports;
+  /** What the next record is chained to; undefined where there is none, or it was not read yet. */
   readonly lastAudit: AuditRecord | undefined;
-  /** Entries that changed since the reading before; undefined where all were read. */
-  readonly changedKeys?: readonly string[];
 }
 
 /** One row beside the head. */
@@ -96,19 +96,11 @@ export class RegistryRecords {
     expired: AbortSignal,
   ): Promise<RegistryReading> {
     let reading = known?.head.id === head.id && known.head.version <= head.version ? known : undefined;
-    const changedKeys = new Set<string>();
-    let isWhole = reading === undefined;
     let current = head;
     for (let look = 1; look <= MAX_LOOKS; look += 1) {
-      const next: RegistryReading = await this.#follow(current, reading, expired);
-      if (next.changedKeys === undefined) isWhole = true;
-      for (const key of next.changedKeys ?? []) changedKeys.add(key);
-      reading = next;
+      reading = await this.#follow(current, reading, expired);
       const after = await this.head('record-read', expired);
-      if (after?.version === current.version && after.id === current.id) {
-        const { changedKeys: _, ...rest } = reading;
-        return isWhole ? rest : { ...rest, changedKeys: [...changedKeys] };
-      }
+      if (after?.version === current.version && after.id === current.id) return reading;
       if (after === undefined || after.id !== current.id || after.version < current.version) break;
       current = after;
     }
@@ -158,36 +150,30 @@ export class RegistryRecords {
         ? { confirmedAtMs: known.image.confirmedAtMs, reports: known.reports }
         : this.#noted(known, expired),
     ]);
-    const { id, version, audits, revision, ownSequence } = head;
-    const image: RegistryImage = {
-      ...{ revision, ownSequence, entries: commits.entries },
-      confirmedAtMs: noted.confirmedAtMs,
-    };
-    return {
-      ...{ id, version, audits, image, placements, head, reports: noted.reports },
-      lastAudit: commits.lastAudit,
-      ...(commits.changedKeys === undefined ? {} : { changedKeys: commits.changedKeys }),
-    };
+    const { revision, ownSequence } = head;
+    const { entries, lastAudit } = commits;
+    const image = { revision, ownSequence, entries, confirmedAtMs: noted.confirmedAtMs };
+    return { head, image, placements, reports: noted.reports, lastAudit };
   }
 
   async #commits(
     head: RegistryHead,
     known: RegistryReading | undefined,
     expired: AbortSignal,
-  ): Promise<Pick<RegistryReading, 'lastAudit' | 'changedKeys'> & Pick<RegistryImage, 'entries'>> {
-    if (known === undefined || head.audits - known.audits > MAX_FOLLOWED) {
+  ): Promise<Pick<RegistryReading, 'lastAudit'> & Pick<RegistryImage, 'entries'>> {
+    if (known === undefined || head.audits - known.head.audits > MAX_FOLLOWED) {
       const entries = new Map<string, CatalogueEntry>();
       for (const row of await this.#all('entry', expired))
         entries.set(row.name, parsed<CatalogueEntry>(row.body));
       return { entries, lastAudit: (await this.audits(1, expired)).at(-1)?.record };
     }
-    if (head.audits === known.audits) {
+    if (head.audits === known.head.audits) {
       const { lastAudit = (await this.audits(1, expired)).at(-1)?.record } = known;
-      return { entries: known.image.entries, lastAudit, changedKeys: [] };
+      return { entries: known.image.entries, lastAudit };
     }
     const { rows } = await this.#cql.execute(
       this.#statements.auditsAfter,
-      [auditName(known.audits), MAX_FOLLOWED],
+      [auditName(known.head.audits), MAX_FOLLOWED],
       { as: 'record-read', expired },
     );
     const audits = rows.map(row => parsed<AuditRow>(row.body));
@@ -201,7 +187,7 @@ export class RegistryRecords {
       );
       for (const row of found.rows) entries.set(String(row['name']), parsed<CatalogueEntry>(row.body));
     }
-    return { entries, changedKeys, lastAudit: audits.at(-1)?.record ?? known.lastAudit };
+    return { entries, lastAudit: audits.at(-1)?.record ?? known.lastAudit };
   }
 
   async #placements(expired: AbortSignal): Promise<ReadonlyMap<string, TablePlacement>> {
@@ -241,9 +227,6 @@ export class RegistryRecords {
 
 /** Audit rows sort by their number. */
 export const auditName = (count: number): string => String(count).padStart(12, '0');
-
-/** Body of the row of a commit's audit record. */
-export const auditBody = (audit: AuditRow): string => JSON.stringify(audit);
 
 /** The product alone writes these rows, from values that were parsed before; what is no JSON was changed by hand. */
 function parsed<T>(body: unknown): T {

@@ -1,4 +1,5 @@
 import type { SyncReports } from '../../ports/registry.ts';
+import { rowOf } from './registry-commits.ts';
 import type { RegistryRow } from './registry-records.ts';
 
 /** Confirmations and reports that are not in the registry yet. */
@@ -40,8 +41,8 @@ export class RememberedNotes {
   toWrite(): { readonly rows: readonly RegistryRow[]; readonly taken: Notes } {
     const taken = { confirmedAtMs: this.#confirmedAtMs, reports: this.#reports };
     const rows = [
-      ...Object.entries(taken.confirmedAtMs).map(([name, atMs]) => row('confirmed', name, atMs)),
-      ...Object.entries(taken.reports).map(([name, report]) => row('report', name, report)),
+      ...Object.entries(taken.confirmedAtMs).map(([name, atMs]) => rowOf('confirmed', name, atMs)),
+      ...Object.entries(taken.reports).map(([name, report]) => rowOf('report', name, report)),
     ];
     return { rows, taken };
   }
@@ -56,8 +57,4 @@ export class RememberedNotes {
 function without<T extends object>(all: T, written: T): T {
   const rest = Object.entries(all).filter(([name, value]) => written[name as keyof T] !== value);
   return Object.fromEntries(rest) as T;
-}
-
-function row(kind: RegistryRow['kind'], name: string, value: unknown): RegistryRow {
-  return { kind, name, body: JSON.stringify(value) };
 }

@@ -30,6 +30,7 @@ const fileSchema = z.strictObject({
       previousHash: z.string(),
     })
     .exactOptional(),
+  origin: z.strictObject({ id: z.string().min(1), version: count }).exactOptional(),
 });
 
 /** Copies of the registry, one file per service process, so that none overwrites a newer one of another. */

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CONFORMANCE_ROSTER } from '@featuremesh/testkit/conformance/registry-conformance';
-import { LmdbRegistryCopy } from '../../lmdb/lmdb-registry-copy.ts';
+import type { RegionRoster } from '../../../registry/mesh-state-builder.ts';
+import { FileRegistryCopies } from '../../filesystem/file-registry-copies.ts';
 import type { CassandraStoreOptions } from '../cassandra-options.ts';
 import { CassandraRegistry } from '../cassandra-registry.ts';
 
@@ -13,15 +13,19 @@ export interface RegistryMachine {
 }
 
 /** A machine whose copy is empty, with the registry of the options' keyspace. */
-export async function registryMachine(cassandra: CassandraStoreOptions): Promise<RegistryMachine> {
+export async function registryMachine(
+  cassandra: CassandraStoreOptions,
+  roster: RegionRoster,
+): Promise<RegistryMachine> {
   const folder = await mkdtemp(join(tmpdir(), 'fm-registry-copy-'));
+  const { logger } = cassandra;
+  let slot = 0;
   return {
-    open: () =>
-      CassandraRegistry.open({
-        cassandra,
-        roster: CONFORMANCE_ROSTER,
-        copy: LmdbRegistryCopy.open(folder),
-      }),
+    open: () => {
+      const copies = new FileRegistryCopies({ folder, slot, logger });
+      slot += 1;
+      return CassandraRegistry.open({ cassandra, roster, copies });
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

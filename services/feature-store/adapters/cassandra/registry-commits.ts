@@ -2,7 +2,13 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { EMPTY_IMAGE } from '../../registry/registry-image.ts';
 import { isRefused } from './cassandra-errors.ts';
 import type { CassandraStoreOptions } from './cassandra-options.ts';
-import type { RegistryHead, RegistryReading, RegistryRecords, RegistryRow } from './registry-records.ts';
+import {
+  auditName,
+  type RegistryHead,
+  type RegistryReading,
+  type RegistryRecords,
+  type RegistryRow,
+} from './registry-records.ts';
 
 /** Tries of one change against those of other processes; each pause is chance below the bound. */
 const MAX_TRIES = 12;
@@ -14,11 +20,10 @@ const MAX_CHANGE_BYTES = 8 * 1024 * 1024;
 /** Commits looked through for one's own whose answer was lost: far more than happen within a change's deadline. */
 const MAX_SEARCHED_AUDITS = 100;
 
-/** Rows to write, what the registry holds afterwards, and the entries that changed. */
+/** Rows to write, and what the registry holds afterwards; `lastAudit` only where the change makes an audit record. */
 export interface RegistryWrite {
   readonly rows: readonly RegistryRow[];
-  readonly next: Partial<Pick<RegistryReading, 'image' | 'audits' | 'lastAudit' | 'placements' | 'reports'>>;
-  readonly changedKeys?: readonly string[];
+  readonly next: Partial<Omit<RegistryReading, 'head'>>;
   readonly whenWritten?: () => void;
 }
 
@@ -35,10 +40,12 @@ interface ChangeUnderWay {
   readonly repeats: 'one' | 'again';
   readonly known: () => RegistryReading | undefined;
   readonly adopt: (reading: RegistryReading) => void;
+  /** Told whether the change may have been made although nobody said so: while a batch is under way, and after one that nobody answered. */
+  readonly onDoubt: (isInDoubt: boolean) => void;
 }
 
 /** Brings changes into the registry, one conditional batch each, and finds out what became of one that was not answered. */
-export class RegistryWriter {
+export class RegistryCommits {
   readonly records: RegistryRecords;
   readonly #tools: Pick<CassandraStoreOptions, 'random' | 'timer'>;
 
@@ -49,39 +56,60 @@ export class RegistryWriter {
 
   /**
    * Reads what is there, makes the change of it and writes it, until no other write came in between. Rejects with what `make` throws,
-   * the driver's errors, or REGISTRY_UNAVAILABLE; then it may have been written only where a batch was sent and not answered.
+   * the driver's errors, or REGISTRY_UNAVAILABLE; where `onDoubt` was told so last, it may have been written all the same.
    */
   async change(change: ChangeUnderWay, expired: AbortSignal): Promise<void> {
     const { random, timer } = this.#tools;
     const writer = random.base32(16);
     let isInDoubt = false;
     for (let attempt = 1; attempt <= MAX_TRIES && !expired.aborted; attempt += 1) {
-      const auditsBefore = change.known()?.audits ?? 0;
+      const auditsBefore = change.known()?.head.audits ?? 0;
       const known = await this.#current(change, expired);
       if (isInDoubt && (await this.#isWritten({ change, writer, auditsBefore }, known, expired))) return;
       const write = change.make(known, writer);
       if (write === undefined) return;
-      const next = readingAfter(known, write, { writer, newId: () => random.base32(16) });
+      const audits = (known?.head.audits ?? 0) + (write.next.lastAudit === undefined ? 0 : 1);
+      const id = known?.head.id ?? random.base32(16);
+      const next = readingAfter(known, write, { writer, audits, id });
+      change.onDoubt(true);
       try {
-        if (await this.records.write(known?.version, { head: next.head, rows: write.rows }, expired)) {
+        if (await this.records.write(known?.head.version, { head: next.head, rows: write.rows }, expired)) {
           write.whenWritten?.();
           change.adopt(next);
           return;
         }
       } catch (error) {
-        if (isRefused(error)) throw error;
+        if (isRefused(error)) {
+          change.onDoubt(isInDoubt);
+          throw error;
+        }
         isInDoubt = true;
       }
+      change.onDoubt(isInDoubt);
       await timer.sleep(random.int(MAX_PAUSE_MS), expired);
     }
     throw new ProblemError(
-      problem(
-        'REGISTRY_UNAVAILABLE',
-        isInDoubt
-          ? 'the registry in Cassandra did not answer: the change may have been made, look before you repeat it'
-          : 'a conditional write of the registry in Cassandra found no majority',
-      ),
+      problem('REGISTRY_UNAVAILABLE', 'a conditional write of the registry in Cassandra found no majority'),
     );
+  }
+
+  /** Begins a registry that holds nothing yet with what a copy holds, unless another process was first. Rejects as the driver does. */
+  async seed(copied: RegistryReading, expired: AbortSignal): Promise<void> {
+    const { image, placements, lastAudit, head } = copied;
+    const rows: RegistryRow[] = [
+      ...[...image.entries].map(([name, entry]) => rowOf('entry', name, entry)),
+      ...[...placements].map(([name, placement]) => rowOf('table', name, placement)),
+      ...Object.entries(image.confirmedAtMs).map(([name, atMs]) => rowOf('confirmed', name, atMs)),
+    ];
+    const writer = this.#tools.random.base32(16);
+    if (lastAudit !== undefined)
+      rows.push(rowOf('audit', auditName(head.audits), { record: lastAudit, keys: [], writer }));
+    const next = readingAfter(
+      undefined,
+      { rows, next: copied },
+      { writer, audits: head.audits, id: this.#tools.random.base32(16) },
+    );
+    await this.records.write(undefined, { head: next.head, rows }, expired);
   }
 
   /** As of a serial read, which ends what hangs of former writes. */
@@ -89,8 +117,13 @@ export class RegistryWriter {
     const head = await this.records.head('serial-read', expired);
     const known = change.known();
     assertSameRegistry(head, known);
-    if (head === undefined) return undefined;
-    const isComplete = known?.id === head.id && known.version === head.version && known.head.placed !== -1;
+    if (head === undefined) {
+      if (known === undefined) return undefined;
+      await this.seed(known, expired);
+      return this.#current(change, expired);
+    }
+    const isComplete =
+      known?.head.id === head.id && known.head.version === head.version && known.head.placed !== -1;
     if (isComplete) return known;
     const reading = await this.records.read(head, known, expired);
     change.adopt(reading);
@@ -104,17 +137,14 @@ export class RegistryWriter {
   ): Promise<boolean> {
     if (known === undefined) return false;
     if (known.head.writer === writer) return true;
-    if (change.repeats === 'again' || known.audits === auditsBefore) return false;
-    const since = Math.min(known.audits - auditsBefore, MAX_SEARCHED_AUDITS);
+    if (change.repeats === 'again' || known.head.audits === auditsBefore) return false;
+    const since = Math.min(known.head.audits - auditsBefore, MAX_SEARCHED_AUDITS);
     const audits = await this.records.audits(since, expired);
     return audits.some(audit => audit.writer === writer);
   }
 }
 
 const NOTHING: RegistryReading = {
-  id: '',
-  version: 0,
-  audits: 0,
   image: EMPTY_IMAGE,
   placements: new Map(),
   reports: {},
@@ -123,24 +153,31 @@ const NOTHING: RegistryReading = {
 };
 
 /**
- * Throws REGISTRY_UNAVAILABLE where Cassandra holds another registry than this machine knows, or none: a keyspace that was dropped or is
- * named wrongly must not empty a region that serves.
+ * Throws REGISTRY_UNAVAILABLE where Cassandra holds another registry than this machine knows, or none any more: a keyspace that was dropped
+ * or is named wrongly must not empty a region that serves. What was known of a registry in LMDB (no id) may begin one here.
  */
 export function assertSameRegistry(head: RegistryHead | undefined, known: RegistryReading | undefined): void {
-  if (known === undefined || head?.id === known.id) return;
+  if (known === undefined || head?.id === known.head.id) return;
+  const { revision } = known.image;
+  if (known.head.id === '' && (head === undefined || head.revision >= revision)) return;
   const found = head === undefined ? 'holds none' : 'holds another one';
   throw new ProblemError(
     problem(
       'REGISTRY_UNAVAILABLE',
-      `this machine knows the region's registry at revision ${known.image.revision}, and the keyspace in Cassandra ${found}: restore it, or end the services and remove data/lmdb/registry-copy to begin with what is there`,
+      `this machine knows the region's registry at revision ${revision}, and the keyspace in Cassandra ${found}: restore it, or stop the region and remove its registry-copies to begin with what is there`,
     ),
   );
 }
 
+/** A row beside the head. */
+export function rowOf(kind: RegistryRow['kind'], name: string, value: unknown): RegistryRow {
+  return { kind, name, body: JSON.stringify(value) };
+}
+
 function readingAfter(
   known: RegistryReading | undefined,
-  { rows, next, changedKeys }: RegistryWrite,
-  { writer, newId }: { writer: string; newId: () => string },
+  { rows, next }: RegistryWrite,
+  { writer, audits, id }: Pick<RegistryHead, 'writer' | 'audits' | 'id'>,
 ): RegistryReading {
   const bytes = rows.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0);
   if (bytes > MAX_CHANGE_BYTES)
@@ -148,16 +185,12 @@ function readingAfter(
       problem('BODY_TOO_LARGE', `one change of the registry is at most ${MAX_CHANGE_BYTES} bytes`),
     );
   const contents = { ...(known ?? NOTHING), ...next };
-  const { image, audits, head: before } = contents;
+  const { revision, ownSequence } = contents.image;
+  const before = known?.head ?? NOTHING.head;
   const version = before.version + 1;
-  const notes = rows.some(({ kind }) => kind === 'confirmed' || kind === 'report');
-  const head: RegistryHead = {
-    id: known?.id ?? newId(),
-    ...{ version, writer, audits },
-    revision: image.revision,
-    ownSequence: image.ownSequence,
-    placed: rows.some(({ kind }) => kind === 'table') ? version : before.placed,
-    noted: notes ? version : before.noted,
-  };
-  return { ...contents, id: head.id, version, head, changedKeys: changedKeys ?? [] };
+  const has = (...kinds: readonly RegistryRow['kind'][]): boolean =>
+    rows.some(({ kind }) => kinds.includes(kind));
+  const placed = has('table') ? version : before.placed;
+  const noted = has('confirmed', 'report') ? version : before.noted;
+  return { ...contents, head: { id, version, revision, ownSequence, audits, placed, noted, writer } };
 }
