@@ -130,6 +130,23 @@ test('a store in Cassandra gets quorum writes in its data centre, and no fallbac
   });
 });
 
+test('a registry in Cassandra takes from the store what it does not say itself, and needs it all beside a store in LMDB', () => {
+  const store = { ...cassandra, credentials: { username: 'u', passwordFile: 'f' } };
+  expect(configOf({ ...base, store }).registry).toEqual({ type: 'lmdb' });
+  const config = configOf({ ...base, store, registry: { type: 'cassandra', keyspace: 'definitions' } });
+  expect(config.registry).toEqual({ ...config.store, keyspace: 'definitions' });
+  expect(configOf({ ...base, registry: cassandra })).toMatchObject({
+    store: { type: 'lmdb' },
+    registry: { keyspace: 'features' },
+  });
+  const result = parseRegionConfig({ ...base, registry: { type: 'cassandra' } });
+  expect(result.ok ? [] : result.problem.issues?.map(({ path }) => path)).toEqual([
+    'registry.contactPoints',
+    'registry.localDataCentre',
+    'registry.keyspace',
+  ]);
+});
+
 test.each([
   ['a password in the file itself', { credentials: { username: 'u', password: 'p' } }, 'store.credentials'],
   ['no password', { credentials: { username: 'u' } }, 'store.credentials'],

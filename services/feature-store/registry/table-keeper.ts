@@ -176,10 +176,7 @@ export class TableKeeper {
    * While registry or store are away, the tables are those that were placed: rows are taken into the log for them and become readable
    * later (A2), also by a process that has just started.
    */
-  async #orPlacedBefore<T>(
-    known: ReadonlyMap<string, TablePlacement>,
-    work: () => Promise<T>,
-  ): Promise<T> {
+  async #orPlacedBefore<T>(known: ReadonlyMap<string, TablePlacement>, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {

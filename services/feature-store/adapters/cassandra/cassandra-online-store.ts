@@ -45,9 +45,11 @@ interface Connected {
  */
 export class CassandraOnlineStore implements OnlineStore, StampBounds {
   readonly #connection: CassandraConnection<Connected>;
+  readonly #onCrashPoint: CassandraStoreOptions['onCrashPoint'];
 
   constructor(options: CassandraStoreOptions) {
-    const { clock, maxTables } = options;
+    const { clock, maxTables, onCrashPoint } = options;
+    this.#onCrashPoint = onCrashPoint;
     this.#connection = new CassandraConnection(options, 'online store', ({ cql, control, lock }) => ({
       cql,
       control,
@@ -100,8 +102,8 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
           rows.length === 0 ? NOTHING : parts.rows.write(step.table, rows, expired),
           idempotency === undefined ? undefined : parts.idempotency.remember(idempotency, expired),
         ]);
-        const { onCrashPoint } = this.#options;
-        if (onCrashPoint !== undefined && rows.length > 0) await onCrashPoint('store/rows-written');
+        if (this.#onCrashPoint !== undefined && rows.length > 0)
+          await this.#onCrashPoint('store/rows-written');
         await turn?.before;
         const moved = watermark === undefined || (await parts.applied.moves(watermark, expired));
         // At once, also past the deadline: a step behind this one may claim what it moved, and would leave its positions behind.

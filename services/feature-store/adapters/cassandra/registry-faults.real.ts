@@ -7,8 +7,8 @@ import { sharedCluster } from '@featuremesh/infra/cassandra/testing/shared-clust
 import { CONFORMANCE_ROSTER } from '@featuremesh/testkit/conformance/registry-conformance';
 import { type Client, errors } from 'cassandra-driver';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { Registry } from '../../ports/registry.ts';
 import type { CassandraStoreOptions } from './cassandra-options.ts';
-import type { CassandraRegistry } from './cassandra-registry.ts';
 import { Cql } from './cql.ts';
 import { type RegistryMachine, registryMachine } from './testing/test-registry.ts';
 import { testClient, testStoreOptions } from './testing/test-store.ts';
@@ -54,7 +54,7 @@ function entity(name: string): CatalogueEntry {
   return { kind: 'entity', home: HOME, sequence: 0, entity: { homeRegion: HOME, definition } };
 }
 
-const commit = (registry: CassandraRegistry, name: string, expectedRevision?: number) =>
+const commit = (registry: Registry, name: string, expectedRevision?: number) =>
   registry.commit({
     entries: [entity(name)],
     actor: 'tester',
@@ -62,8 +62,7 @@ const commit = (registry: CassandraRegistry, name: string, expectedRevision?: nu
     ...(expectedRevision === undefined ? {} : { expectedRevision }),
   });
 
-const names = (registry: CassandraRegistry) =>
-  registry.state().entities.map(({ definition }) => definition.name);
+const names = (registry: Registry) => registry.state().entities.map(({ definition }) => definition.name);
 
 const codeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -150,4 +149,36 @@ test('a keyspace that was emptied does not empty a region that serves: it is sai
   const { rows } = await client.execute(`SELECT * FROM ${options.keyspace}.fm_registry`);
   expect(rows).toEqual([]);
   await registry.close();
+});
+
+test('a region that moves from LMDB brings definitions and placements, and its record goes on behind the last line', async () => {
+  await machine.keep({
+    revision: 2,
+    ownSequence: 2,
+    confirmations: 0,
+    entries: ['a', 'b'].map((name, at) => ({ ...entity(name), sequence: at + 1 })),
+    confirmedAtMs: { 'eu-west-1': 77 },
+    tables: [{ groupId: 'g', version: 1, generation: 2, held: true }],
+    audits: 2,
+    lastAudit: {
+      revision: 2,
+      atMs: 1,
+      actor: 'tester',
+      what: 'add b',
+      entries: [`entity ${HOME}/b`],
+      previousHash: '0'.repeat(64),
+    },
+  });
+  const [one, two] = await Promise.all([machine.open(), machine.open()]);
+  for (const registry of [one, two]) {
+    await expect.poll(() => registry.failure(), PATIENCE).toBeUndefined();
+    expect(names(registry)).toEqual(['a', 'b']);
+    expect(registry.state().policyConfirmedAtMs).toEqual({ 'eu-west-1': 77 });
+    expect(await registry.tablePlacements()).toMatchObject([{ generation: 2 }]);
+  }
+  expect((await commit(two, 'c', 2)).revision).toBe(3);
+  const records = await one.audit(10);
+  expect(records.map(({ revision }) => revision)).toEqual([2, 3]);
+  expect(brokenLink(records)).toBeUndefined();
+  for (const registry of [one, two]) await registry.close();
 });
