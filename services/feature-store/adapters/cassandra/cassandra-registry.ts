@@ -122,17 +122,23 @@ export class CassandraRegistry implements Registry {
   }
 
   async commit(change: Parameters<Registry['commit']>[0]): Promise<MeshState> {
-    const { clock } = this.#options.cassandra;
+    const { cassandra, roster } = this.#options;
+    const { clock } = cassandra;
     await this.#change('one', (known, writer) => {
       const image = known?.image ?? EMPTY_IMAGE;
       assertRevision(image.revision, change.expectedRevision);
-      const changed = changeImage(image, change.entries, this.#options.roster.self.id);
-      const { written } = changed;
+      const changed = changeImage(image, change.entries, roster.self.id);
+      const { written, removed } = changed;
       if (written.length === 0) return undefined;
       const audits = (known?.head.audits ?? 0) + 1;
-      const record = auditRecordOf(change, changed, { previous: known?.lastAudit, atMs: clock.nowMs() });
-      const keys = written.map(({ key }) => key);
+      const record = auditRecordOf(change, changed, {
+        previous: known?.lastAudit,
+        atMs: clock.nowMs(),
+        self: roster.self.id,
+      });
+      const keys = [...written.map(({ key }) => key), ...removed];
       const rows: RegistryRow[] = written.map(({ key, entry }) => rowOf('entry', key, entry));
+      for (const name of removed) rows.push({ kind: 'entry', name, body: undefined });
       rows.push(rowOf('audit', auditName(audits), { record, keys, writer }));
       return { rows, next: { image: changed.image, lastAudit: record } };
     });

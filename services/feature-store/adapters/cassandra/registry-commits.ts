@@ -179,7 +179,7 @@ function readingAfter(
   { rows, next }: RegistryWrite,
   { writer, audits, id }: Pick<RegistryHead, 'writer' | 'audits' | 'id'>,
 ): RegistryReading {
-  const bytes = rows.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0);
+  const bytes = rows.reduce((sum, { body }) => sum + Buffer.byteLength(body ?? ''), 0);
   if (bytes > MAX_CHANGE_BYTES)
     throw new ProblemError(
       problem('BODY_TOO_LARGE', `one change of the registry is at most ${MAX_CHANGE_BYTES} bytes`),

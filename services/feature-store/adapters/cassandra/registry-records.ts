@@ -45,12 +45,13 @@ export interface RegistryReading {
 export interface RegistryRow {
   readonly kind: 'entry' | 'audit' | 'table' | 'confirmed' | 'report';
   readonly name: string;
-  readonly body: string;
+  /** JSON; undefined where the row is removed. */
+  readonly body: string | undefined;
 }
 
 interface AuditRow {
   readonly record: AuditRecord;
-  /** Keys of the entries that the commit wrote. */
+  /** Keys of the entries that the commit wrote or removed. */
   readonly keys: readonly string[];
   readonly writer: string;
 }
@@ -123,7 +124,11 @@ export class RegistryRecords {
           query: this.#statements.advance,
           params: [head.id, ...counts.map(BigInt), head.writer, condition],
         },
-        ...rows.map(({ kind, name, body }) => ({ query: this.#statements.put, params: [kind, name, body] })),
+        ...rows.map(({ kind, name, body }) =>
+          body === undefined
+            ? { query: this.#statements.remove, params: [kind, name] }
+            : { query: this.#statements.put, params: [kind, name, body] },
+        ),
       ],
       expired,
     );
@@ -180,12 +185,13 @@ export class RegistryRecords {
     const changedKeys = [...new Set(audits.flatMap(({ keys }) => keys))];
     const entries = new Map(known.image.entries);
     for (let at = 0; at < changedKeys.length; at += KEYS_AT_ONCE) {
-      const found = await this.#cql.execute(
-        this.#statements.someEntries,
-        [changedKeys.slice(at, at + KEYS_AT_ONCE)],
-        { as: 'record-read', expired },
-      );
-      for (const row of found.rows) entries.set(String(row['name']), parsed<CatalogueEntry>(row.body));
+      const some = changedKeys.slice(at, at + KEYS_AT_ONCE);
+      const found = await this.#cql.execute(this.#statements.someEntries, [some], {
+        as: 'record-read',
+        expired,
+      });
+      for (const key of some) entries.delete(key);
+      for (const row of found.rows) entries.set(String(row['name']), parsed<CatalogueEntry>(row['body']));
     }
     return { entries, lastAudit: audits.at(-1)?.record ?? known.lastAudit };
   }
@@ -246,6 +252,7 @@ function statementsIn(keyspace: string) {
     head: `SELECT id, version, revision, own_sequence, audits, placed, noted, writer FROM ${table} ${at} LIMIT 1`,
     advance: `UPDATE ${table} SET id = ?, version = ?, revision = ?, own_sequence = ?, audits = ?, placed = ?, noted = ?, writer = ? ${at} IF version = ?`,
     put: `INSERT INTO ${table} (scope, kind, name, body) VALUES ('region', ?, ?, ?)`,
+    remove: `DELETE FROM ${table} ${at} AND kind = ? AND name = ?`,
     after: `SELECT name, body FROM ${table} ${at} AND kind = ? AND name > ? LIMIT ?`,
     auditsAfter: `SELECT name, body FROM ${table} ${at} AND kind = 'audit' AND name > ? LIMIT ?`,
     newestAudits: `SELECT name, body FROM ${table} ${at} AND kind = 'audit' ORDER BY kind DESC, name DESC LIMIT ?`,
