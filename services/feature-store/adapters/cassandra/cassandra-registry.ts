@@ -142,6 +142,7 @@ export class CassandraRegistry implements Registry {
       rows.push(rowOf('audit', auditName(audits), { record, keys, writer }));
       return { rows, next: { image: changed.image, lastAudit: record } };
     });
+    await this.#saving;
     return this.#state;
   }
 
@@ -216,7 +217,11 @@ export class CassandraRegistry implements Registry {
   async #look(): Promise<void> {
     if (this.#waiting > 0 || this.#options.cassandra.clock.monotonicMs() < this.#nextPollMs) return;
     await this.#refresh();
-    if (this.#failure === undefined && this.#notes.areWaiting) await this.#writeNotes();
+    if (this.#failure !== undefined || !this.#notes.areWaiting) return;
+    // They stay remembered, and what stands in the way is found by the next look as well.
+    await this.#writeNotes().catch((error: unknown) =>
+      this.#options.cassandra.logger.warn({ err: error }, 'what was noted cannot be written to the registry'),
+    );
   }
 
   /** Reads what is new; never rejects, a failure is kept for readiness. */
