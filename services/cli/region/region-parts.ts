@@ -30,6 +30,16 @@ const FRUGAL_MEMORY = { ...NODE_MEMORY, MALLOC_TRIM_THRESHOLD_: '131072' } as co
 /** The broker keeps as much garbage as it has data, unless told otherwise. */
 const BROKER_MEMORY = { GOGC: '50' } as const;
 
+/**
+ * What a service whose store is a cluster can begin without: it accepts rows into the log and says that it cannot read. A region is not kept
+ * from starting by a database that is away.
+ */
+const ROWS_ELSEWHERE: readonly string[] = ['store', 'tables'];
+
+const readinessSchema = z.object({
+  components: z.record(z.string(), z.object({ ready: z.boolean() })),
+});
+
 const warningsSchema = z.object({
   components: z.record(z.string(), z.object({ warning: z.string().exactOptional() })),
 });
@@ -54,6 +64,7 @@ export function regionParts(input: PartsInput): readonly ChildSpec[] {
       program: 'services/feature-store/main.ts',
       extra: ['--slot', String(slot)],
       address: serviceAddress(config, slot),
+      mayLack: config.store.type === 'cassandra' ? ROWS_ELSEWHERE : [],
     }),
   );
   return [
@@ -120,6 +131,7 @@ function nodePart(
     readonly program: string;
     readonly extra: readonly string[];
     readonly address: ListenAddress;
+    readonly mayLack?: readonly string[];
   },
 ): ChildSpec {
   return {
@@ -136,7 +148,7 @@ function nodePart(
     env: { ...part.memory, ...input.env, ...drilledClock(input) },
     ipc: true,
     marker: input.configPath,
-    notReady: () => healthReason(httpUrl(part.address)),
+    notReady: () => healthReason(httpUrl(part.address), part.mayLack),
     stopMs: NODE_STOP_MS + drainGraceMs(input.config),
   };
 }
@@ -159,18 +171,27 @@ function brokerPart(input: PartsInput): readonly ChildSpec[] {
   ];
 }
 
-/** Undefined where `/health/ready` is green, else what it says is missing. */
-export async function healthReason(url: string): Promise<string | undefined> {
+/** Undefined where `/health/ready` is green, or lacks nothing but `mayLack`; else what it says is missing. */
+export async function healthReason(
+  url: string,
+  mayLack: readonly string[] = [],
+): Promise<string | undefined> {
   try {
     const answer = await request(`${url}/health/ready`, {
       headersTimeout: HEALTH_TIMEOUT_MS,
       bodyTimeout: HEALTH_TIMEOUT_MS,
     });
     const text = await answer.body.text();
-    return answer.statusCode === 200 ? undefined : `it is not ready: ${text.slice(0, 500)}`;
+    const isReady = answer.statusCode === 200 || (mayLack.length > 0 && lacksOnly(text, mayLack));
+    return isReady ? undefined : `it is not ready: ${text.slice(0, 500)}`;
   } catch (error) {
     return `it does not answer (${error instanceof Error && 'code' in error ? String(error.code) : 'no connection'})`;
   }
+}
+
+function lacksOnly(report: string, mayLack: readonly string[]): boolean {
+  const { components } = readinessSchema.parse(JSON.parse(report));
+  return Object.entries(components).every(([name, { ready }]) => ready || mayLack.includes(name));
 }
 
 /** What a process that is ready says all the same: parts that work and should be mended. Empty where it does not answer. */
