@@ -127,6 +127,8 @@ test('definitions in Cassandra are applied, written to and read', async () => {
 });
 
 test('with Cassandra killed, known versions are served and written on; changes are refused, and health says so', async () => {
+  // The tests' cluster does not flush its schema by itself, and a table that is not known at the restart loses its commit log.
+  await cluster.nodetool(1, 'flush', 'system_schema');
   await cluster.killNode(1);
   await goesOn(2);
 });
