@@ -157,6 +157,8 @@ export class CassandraRegistry implements Registry {
       const rows = named.map(([name, placement]) => rowOf('table', name, placement));
       return { rows, next: { placements: new Map([...(known?.placements ?? []), ...named]) } };
     });
+    // Who starts while Cassandra is away goes by the copy.
+    await this.#saving;
   }
 
   async confirmPolicy(home: string, epoch: number, atMs: number): Promise<void> {
