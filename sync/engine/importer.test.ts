@@ -88,6 +88,11 @@ test('rows of a group or version that is not known here wait for it', () => {
   expect(judge(message([row(EAST)], { version: 2 }))).toEqual({ kind: 'hold', reason: 'unknown-version' });
 });
 
+test('a row of a revision that is not known here waits for it, and with it the rows beside it', () => {
+  const newer = { key: testKey('n'), row: testRow({ eventTimeUs: 0n, origin: EAST, revision: 2 }) };
+  expect(judge(message([row(EAST), newer]))).toEqual({ kind: 'hold', reason: 'unknown-version' });
+});
+
 test('an event beyond now and the permitted skew waits, one at the very bound does not', () => {
   const bound = NOW_MS + MAX_CLOCK_SKEW_MS;
   expect(judge(message([row(EAST, bound)]))).toMatchObject({ kind: 'append' });

@@ -6,7 +6,7 @@ import {
 } from '@featuremesh/contracts/link-batch-codec';
 import { type ChunkRow, encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import { MAX_CLOCK_SKEW_MS } from '@featuremesh/domain/limits';
-import { rowEventTimeUs, rowOrigin } from '@featuremesh/domain/packed-row';
+import { rowEventTimeUs, rowOrigin, rowRevision } from '@featuremesh/domain/packed-row';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
@@ -68,7 +68,12 @@ export function judgeRows(
   for (const entry of decoded.value) {
     const origin = rowOrigin(entry.row);
     if (envelope.kind === 'live' && origin !== world.peer) return { kind: 'refuse' };
-    const judgement = world.policy.judgeImport({ groupId, version, origin });
+    const judgement = world.policy.judgeImport({
+      groupId,
+      version,
+      origin,
+      packedBy: rowRevision(entry.row),
+    });
     if (judgement === 'unknown') return { kind: 'hold', reason: 'unknown-version' };
     if (judgement === 'refuse') {
       if (envelope.kind === 'live') return { kind: 'refuse' };

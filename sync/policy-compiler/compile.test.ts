@@ -75,10 +75,12 @@ test('of any mesh, rows are accepted and shipped by origin, never to a region ou
             const expected = placement.includes(region) && (replicated || region === origin);
             expect(policy.mayShip(rows, region)).toBe(expected);
             if (region === state.region)
-              expect(policy.judgeImport(rows)).toBe(expected ? 'accept' : 'refuse');
+              expect(policy.judgeImport({ ...rows, packedBy: 1 })).toBe(expected ? 'accept' : 'refuse');
           }
       }
-      expect(policy.judgeImport({ groupId: 'zzzzzzzzzzzzzzzz', version: 1, origin: EAST })).toBe('unknown');
+      expect(policy.judgeImport({ packedBy: 1, groupId: 'zzzzzzzzzzzzzzzz', version: 1, origin: EAST })).toBe(
+        'unknown',
+      );
     }),
     { numRuns: 200 },
   );

@@ -37,7 +37,12 @@ export interface RowsOf {
   readonly origin: string;
 }
 
-/** What an importer does with rows: take them, set them aside until the version is known, or refuse them. */
+/** As `RowsOf`, with the revision of that version that packed them. */
+interface PackedRowsOf extends RowsOf {
+  readonly packedBy: number;
+}
+
+/** What an importer does with rows: take them, set them aside until their version and revision are known, or refuse them. */
 export type ImportJudgement = 'accept' | 'unknown' | 'refuse';
 
 /** Everything that the broker and the link engines run by, as compiled from one state. */
@@ -50,7 +55,7 @@ export interface CompiledPolicy {
   readonly gatewayRules: readonly GatewayRule[];
   /** SHA-256 (hex) over subjects, links and gateway rules: what the region attests (R8). */
   readonly hash: string;
-  judgeImport(rows: RowsOf): ImportJudgement;
+  judgeImport(rows: PackedRowsOf): ImportJudgement;
   /** May the peer hold rows of this origin? Decides what a snapshot contains. */
   mayShip(rows: RowsOf, peer: RegionId): boolean;
   /** Group versions whose rows this region takes from the peer. */
@@ -93,8 +98,10 @@ export function compilePolicy(state: MeshState, nowMs: number): CompiledPolicy {
     judgeImport: rows => {
       const key = keyOf(rows.groupId, rows.version);
       // Of an opaque group nothing comes later that would permit rows, but the group itself.
-      if (!index.has(key)) return opaque.has(key) ? 'refuse' : 'unknown';
-      return holds(rows, self) ? 'accept' : 'refuse';
+      const found = index.get(key);
+      if (found === undefined) return opaque.has(key) ? 'refuse' : 'unknown';
+      if (!holds(rows, self)) return 'refuse';
+      return rows.packedBy > found.group.revision ? 'unknown' : 'accept';
     },
     mayShip: holds,
     importable: peer =>

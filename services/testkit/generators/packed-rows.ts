@@ -13,6 +13,7 @@ export interface TestRowParts {
   readonly origin?: string;
   readonly payload?: string;
   readonly deleted?: boolean;
+  readonly revision?: number;
 }
 
 /** A really packed row of a group with one string feature, whose text is `payload`. */
@@ -21,7 +22,7 @@ export function testRow(parts: TestRowParts): Uint8Array {
   if (type === undefined) throw new Error('no type');
   const packer = new RowPacker(
     [{ name: 'text', type, nullable: true }],
-    1,
+    parts.revision ?? 1,
     regionId(parts.origin ?? 'us-east-1'),
   );
   const stamp = { physicalUs: parts.physicalUs ?? 1n, counter: parts.counter ?? 0, slot: parts.slot ?? 0 };
