@@ -189,6 +189,19 @@ describe('by hand', () => {
     expect([epoch, kinds('opaque', WEST).epoch]).toEqual([0, 1]);
   });
 
+  test('a policy is not told without the version that replaced it', () => {
+    const employees = { groups: [], tags: [], entities: ['employee'] };
+    const open = policy('full', { version: 1, select: { groups: [], tags: ['public'], entities: [] } });
+    const closed = policy('hidden', {
+      version: 2,
+      select: employees,
+      allowed: { regions: [EAST], jurisdictions: [] },
+    });
+    const state = testState({ groups: [payroll], policies: [open, closed] });
+    const { entries } = publish(state, EAST, WEST);
+    expect(entries.filter(({ kind }) => kind === 'policy')).toEqual([]);
+  });
+
   test('a policy that names a hidden group beside one that a region holds would blind that region', () => {
     const open = testGroup({
       id: 'cccccccccccccccc',

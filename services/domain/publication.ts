@@ -119,7 +119,7 @@ class Disclosure {
       case 'group':
         return this.group(entry.group);
       case 'policy':
-        return entry.policy.epoch > 0 && this.#sayable(entry.policy) ? 'full' : 'hidden';
+        return entry.policy.epoch > 0 && this.#policy(entry.policy) ? 'full' : 'hidden';
       case 'entity':
         return this.#entity(entry.entity) ? 'full' : 'hidden';
       case 'service':
@@ -158,6 +158,20 @@ class Disclosure {
   #inputKnown(reference: string, of: CatalogueGroup): boolean {
     const input = this.#catalogue.group(reference, of.definition.homeRegion);
     return input.ok && this.group(input.value) === 'full';
+  }
+
+  /** Told without the version that replaces it, a policy would be taken to be in force still. */
+  #policy(record: PolicyRecord): boolean {
+    const { home, name, version } = record.document;
+    const newer = this.#state.policies.filter(
+      ({ document, epoch }) =>
+        document.home === home && document.name === name && document.version > version && epoch > 0,
+    );
+    return [record, ...newer.filter(one => this.#hasBegun(one))].every(one => this.#sayable(one));
+  }
+
+  #hasBegun({ document }: PolicyRecord): boolean {
+    return Date.parse(document.effective.from) <= this.#nowMs;
   }
 
   /** Whether all names that the policy writes may be known. */

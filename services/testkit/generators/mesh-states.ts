@@ -205,7 +205,11 @@ export const meshStates: fc.Arbitrary<MeshState> = groupDrafts.map(groupsOf).cha
   const names = groups.map(({ definition }) => `${definition.homeRegion}/${definition.name}`);
   return fc
     .record({
-      policies: fc.array(fc.tuple(policyDocuments(names), fc.constantFrom(0, 1, 2, 3)), { maxLength: 8 }),
+      // A registry has one document of a home, name and version.
+      policies: fc.uniqueArray(fc.tuple(policyDocuments(names), fc.constantFrom(0, 1, 2, 3)), {
+        maxLength: 8,
+        selector: ([{ home, name, version }]) => `${home}/${name}/${version}`,
+      }),
       region: oneRegion,
       confirmed: fc.array(fc.constantFrom(0, 30_000, 100_000), { minLength: 5, maxLength: 5 }),
     })
