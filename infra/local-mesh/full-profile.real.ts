@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readMeshFile } from '@featuremesh/cli/target/mesh-file';
 import { freePortBase, processesNaming } from '@featuremesh/cli/testing/fmesh-process';
 import { afterAll, expect, test } from 'vitest';
 import { RunningMesh, refusedStart } from './testing/running-mesh.ts';
@@ -57,20 +56,7 @@ test('a region runs on a cluster of its own, named in region.yaml as an operator
   expect(existsSync(embedded)).toBe(false);
 });
 
-test('a node that is killed is started again; the row is there, from the other data centre meanwhile', {
-  timeout: SLOW_MS,
-}, async () => {
-  const pid = () => readMeshFile(dataDir)?.regions[0]?.pids['cassandra-node-1'];
-  const before = pid();
-  expect(before).toBeGreaterThan(0);
-  process.kill(before ?? 0, 'SIGKILL');
-  await expect.poll(async () => (pid() ?? before) !== before, { timeout: 120_000, interval: 250 }).toBe(true);
-  await expect
-    .poll(async () => (await read()).body['results'], { timeout: 120_000, interval: 250 })
-    .toMatchObject([{ columns: [[4]] }]);
-});
-
-test('the launcher killed leaves nothing running; the next start has the rows, and another profile is refused', {
+test('a mesh that was made with this profile is not started with another; the launcher killed leaves nothing running', {
   timeout: SLOW_MS,
 }, async () => {
   await running().stop('SIGKILL');
@@ -78,7 +64,4 @@ test('the launcher killed leaves nothing running; the next start has the rows, a
   const refused = await refusedStart(['--data-dir', dataDir, '--profile', 'embedded']);
   expect(refused.said).toMatch(/INVALID_REQUEST: the mesh in .* has --profile full/);
   expect(processesNaming(dataDir)).toEqual([]);
-  mesh = await RunningMesh.start(cwd, await freePortBase(MESH_PORT_SPAN), ['--regions', '1']);
-  expect(mesh.file.profile).toBe('full');
-  expect((await read()).body['results']).toMatchObject([{ columns: [[4]] }]);
 });

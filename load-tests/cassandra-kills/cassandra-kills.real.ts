@@ -5,7 +5,7 @@ import { freePortBase } from '@featuremesh/cli/testing/fmesh-process';
 import { expect, test } from 'vitest';
 import { runKills } from './kill-run.ts';
 
-test('S5: with a node and then a whole data centre killed in the middle of reads and writes both go on, nothing acknowledged is lost, and the returning one catches up', {
+test('S5: with a node of the local data centre killed in the middle of reads and writes both go on, nothing acknowledged is lost, and the returning one catches up', {
   timeout: 300_000,
 }, async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'fm kills '));
@@ -15,12 +15,13 @@ test('S5: with a node and then a whole data centre killed in the middle of reads
     dataDir,
     portBase: await freePortBase(30),
     network: 10,
-    kills: ['a node of the local data centre', 'the other data centre'],
+    // Whole data centres: the long form, by the command.
+    kills: ['a node of the local data centre'],
     rounds: 1,
     say: line => lines.push(line),
   });
   expect(report.broken, lines.join('\n')).toEqual([]);
-  expect(report.outcomes).toHaveLength(2);
+  expect(report.outcomes).toHaveLength(1);
   expect(report.rowsAcknowledged).toBeGreaterThan(100);
   expect(report.readsAnswered).toBeGreaterThan(50);
   rmSync(dataDir, { recursive: true, force: true });

@@ -185,7 +185,7 @@ test('LMDB: killed at every named point, at some twice in a row, nothing is lost
 });
 
 test(
-  'Cassandra: killed at every named point, at some twice in a row, nothing is lost, little is applied again, and it goes on',
+  'Cassandra: killed where a store without transactions is left half done, twice in a row, nothing is lost, little is applied again, and it goes on',
   async () => {
     const cluster = await sharedCluster();
     const client = await testClient(cluster);
@@ -199,7 +199,8 @@ test(
     const { nodes, plan, certificatePath } = cluster;
     const given = { cassandra: { cluster: { nodes, plan, certificatePath }, keyspace } };
     await crashEverywhere({
-      points: CRASH_POINTS,
+      // What lies between the log and the store is the same for every store, and killed on LMDB.
+      points: ['store/rows-written', 'replay/applied', 'takeover/applied'],
       twice: ['store/rows-written'],
       ...{ open, given, leaseMs: LEASE_MS + 1_000 },
     });

@@ -6,7 +6,7 @@ import { runSimulation } from './run.ts';
 const BASE = process.env['FEATUREMESH_SIM_SEED'] ?? 'test';
 
 /** Seeds that must run clean here; the command runs as many as one likes. */
-const CLEAN_SEEDS = 60;
+const CLEAN_SEEDS = 40;
 
 /** Every planted defect shows within as many seeds. */
 const DEFECT_SEEDS = 24;
