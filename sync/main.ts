@@ -176,7 +176,7 @@ async function run(path: string, logger: Logger): Promise<void> {
         else health.notReady('broker', 'no connection to the broker');
       });
       lifecycle.onStop('broker watch', () => watch.stop());
-      watchFeed(region, lifecycle, logger);
+      watchFeed(region, lifecycle);
       const show = (shown: () => unknown): void => {
         status = shown;
       };
@@ -187,12 +187,10 @@ async function run(path: string, logger: Logger): Promise<void> {
 }
 
 /** All that the agent knows of the log counts the one of its start: it ends where that was lost, and makes it anew when it is started again. */
-function watchFeed(region: RegionBroker, lifecycle: Lifecycle, logger: Logger): void {
+function watchFeed(region: RegionBroker, lifecycle: Lifecycle): void {
   const watch = systemTimer.every(FEED_LOOK_MS, async () => {
     // A broker that does not answer says nothing about the log.
-    if (!(await region.feedIsLost().catch(() => false))) return;
-    logger.error({}, 'the change log was lost; the agent ends, to make it anew');
-    void lifecycle.stop('the change log was lost').then(() => process.exit(1));
+    if (await region.feedIsLost().catch(() => false)) lifecycle.fail('the change log was lost');
   });
   lifecycle.onStop('log watch', () => watch.stop());
 }

@@ -51,6 +51,9 @@ const HEALTH_EVERY_MS = 250;
 /** Pause between two tries to announce the region where the registry could not be changed at the start. */
 const ANNOUNCE_AGAIN_MS = 2_000;
 
+/** Said by readiness and in the log while the process ends. */
+const LOG_REPLACED = 'the change log was lost and made anew; this process ends, to begin on it';
+
 /** Longest wait for the log and the slot: the sync agent makes the log once this process answers it. */
 const WRITES_START_TIMEOUT_MS = 150_000;
 
@@ -332,7 +335,7 @@ function addWrites(shared: Process, app: RegionApp): void {
 }
 
 function judgeHealth(
-  { health, rebuild, lifecycle, logger }: Process,
+  { health, rebuild, lifecycle }: Process,
   app: RegionApp,
   { log, ingest }: { log: JetStreamChangeLog; ingest: IngestService },
 ): void {
@@ -340,13 +343,10 @@ function judgeHealth(
     reason === undefined ? health.ready(component) : health.notReady(component, reason);
   const tables = app.tables.failure();
   note('tables', tables === undefined ? undefined : `tables do not match the placements: ${tables}`);
-  note('log', log.isConnected() ? undefined : 'the broker does not answer');
-  if (log.isReplaced()) {
-    note('log', 'the change log was lost and made anew; this process ends, to begin on it');
-    logger.error({}, 'the change log was lost and made anew; this process ends, to begin on it');
-    // All that it knows of the log counts another one; its supervisor starts it again.
-    void lifecycle.stop('the change log was made anew').then(() => process.exit(1));
-  }
+  // All that the process knows of the log counts the one of its start.
+  if (log.isReplaced()) lifecycle.fail(LOG_REPLACED);
+  const silent = log.isConnected() ? undefined : 'the broker does not answer';
+  note('log', log.isReplaced() ? LOG_REPLACED : silent);
   note('writes', ingest.notReady());
   if (rebuild === undefined) return;
   const reason = rebuild.notReady();

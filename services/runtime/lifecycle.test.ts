@@ -51,6 +51,19 @@ function host(connected: boolean | undefined) {
 }
 
 describe('lifecycle', () => {
+  it('ends by itself where it cannot go on: in order, once, with status 1', async () => {
+    const life = lifecycle();
+    const { exits, exited, process } = host(true);
+    life.attach(process);
+    life.add(part('log'));
+    await life.start();
+    life.fail('the log was lost');
+    life.fail('the log is still lost');
+    expect(life.phase).toMatchObject({ kind: 'stopping', reason: 'the log was lost' });
+    await exited;
+    expect([events, exits]).toEqual([['start log', 'stop log'], [1]]);
+  });
+
   it('starts in order, stops in the reverse one, and tells its phase', async () => {
     const life = lifecycle();
     life.add(part('log'));

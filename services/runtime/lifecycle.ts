@@ -56,6 +56,7 @@ export class Lifecycle {
   readonly #aborter = new AbortController();
   #phase: LifecyclePhase = { kind: 'created' };
   #stopping: Promise<readonly string[]> | undefined;
+  #host: HostProcess | undefined;
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
@@ -106,6 +107,7 @@ export class Lifecycle {
 
   /** Ends the process in order on SIGTERM, SIGINT, and when the IPC channel of a supervisor closes; exit code 1 where a part was unclean. */
   attach(host: HostProcess): void {
+    this.#host = host;
     const end =
       (reason: string, graceMs = 0) =>
       async (): Promise<void> => {
@@ -117,6 +119,13 @@ export class Lifecycle {
     if (host.connected === true) host.on('disconnect', end('supervisor gone'));
     // Its supervisor ended before this line ran: the event has passed.
     if (host.connected === false) void end('supervisor gone')();
+  }
+
+  /** Ends the process in order with exit code 1, so that its supervisor starts it anew. Nothing more where it ends already. */
+  fail(reason: string): void {
+    if (this.#stopping !== undefined) return;
+    this.#options.logger.error({ reason }, 'this process ends, to begin anew');
+    void this.stop(reason).then(() => this.#host?.exit(1));
   }
 
   async #stopAll(reason: string, graceMs: number): Promise<readonly string[]> {

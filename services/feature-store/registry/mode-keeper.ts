@@ -4,6 +4,7 @@ import type { RegionId } from '@featuremesh/domain/region-id';
 import { takeOver } from '@featuremesh/domain/registry-mode';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Registry } from '../ports/registry.ts';
+import { CoalescedRun } from './coalesced-run.ts';
 
 /** Tries of one step while others change the registry; the next change of the registry begins another. */
 const MAX_TRIES = 5;
@@ -16,8 +17,7 @@ export class ModeKeeper {
   readonly #registry: Registry;
   readonly #region: RegionId;
   readonly #logger: Logger;
-  #running: Promise<void> = Promise.resolve();
-  #queued = false;
+  readonly #attempts = new CoalescedRun(() => this.#attempt());
   #stop: (() => void) | undefined;
 
   constructor(options: { readonly registry: Registry; readonly region: RegionId; readonly logger: Logger }) {
@@ -34,18 +34,12 @@ export class ModeKeeper {
 
   stop(): Promise<void> {
     this.#stop?.();
-    return this.#running;
+    return this.#attempts.ended();
   }
 
   /** Resolves when nothing is due for the registry as it is now, or the attempt failed. */
   settle(): Promise<void> {
-    if (this.#queued) return this.#running;
-    this.#queued = true;
-    this.#running = this.#running.then(() => {
-      this.#queued = false;
-      return this.#attempt();
-    });
-    return this.#running;
+    return this.#attempts.run();
   }
 
   async #attempt(): Promise<void> {

@@ -150,20 +150,16 @@ export class SteadyRegistry implements Registry {
   }
 
   async #look(): Promise<void> {
-    const { current, failure } = this.#judge();
-    if (current.kind === 'frozen') await this.#reopen(current);
-    else if (failure !== undefined) await this.#freeze(failure);
-    // Another process may have changed it.
-    else await this.#save();
-  }
-
-  #judge(): { current: Current; failure: unknown } {
     const current = this.#current;
-    return { current, failure: current.kind === 'open' ? current.registry.failure() : undefined };
+    if (current.kind === 'frozen') return this.#reopen(current);
+    const failure = current.registry.failure();
+    if (failure !== undefined) return this.#freeze(failure);
+    // Another process may have changed it.
+    return this.#save();
   }
 
   async #freeze(failure: unknown): Promise<void> {
-    const { current } = this.#judge();
+    const current = this.#current;
     if (current.kind === 'frozen') return;
     const copy = copyOf(current.registry) ?? (await this.#options.copies.newest());
     if (copy === undefined) throw failure;

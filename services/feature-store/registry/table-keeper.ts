@@ -7,6 +7,7 @@ import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
 import type { Registry, TablePlacement } from '../ports/registry.ts';
+import { CoalescedRun } from './coalesced-run.ts';
 
 /** How often placements are judged without a change of the state: policies begin and end by the clock. */
 const RECHECK_MS = 1_000;
@@ -30,8 +31,7 @@ export interface TableKeeperOptions {
 export class TableKeeper {
   readonly #options: TableKeeperOptions;
   #tables: ReadonlyMap<string, TableRef> = new Map();
-  #running: Promise<void> = Promise.resolve();
-  #queued = false;
+  readonly #attempts = new CoalescedRun(() => this.#attempt());
   /** True until one reconciliation has run to its end; a drop that failed is tried again. */
   #dirty = true;
   #failure: string | undefined;
@@ -55,7 +55,7 @@ export class TableKeeper {
   /** Ends the watching; a running reconciliation finishes. */
   async stop(): Promise<void> {
     this.#stop?.();
-    await this.#running;
+    await this.#attempts.ended();
   }
 
   /** The table that holds a group version here; undefined where this region holds none of it. */
@@ -75,13 +75,7 @@ export class TableKeeper {
 
   /** Resolves when the tables match the state as it is now, or the attempt failed. At most one attempt runs and one waits. */
   settle(): Promise<void> {
-    if (this.#queued) return this.#running;
-    this.#queued = true;
-    this.#running = this.#running.then(() => {
-      this.#queued = false;
-      return this.#attempt();
-    });
-    return this.#running;
+    return this.#attempts.run();
   }
 
   async #attempt(): Promise<void> {

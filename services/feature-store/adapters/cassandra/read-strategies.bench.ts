@@ -1,8 +1,6 @@
 import { deepStrictEqual } from 'node:assert';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
+import type { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
+import { withBenchCluster } from '@featuremesh/infra/cassandra/testing/bench-cluster';
 import { systemClock } from '@featuremesh/runtime/clock';
 import { seededRandom } from '@featuremesh/runtime/random';
 import { testKey, testRow } from '@featuremesh/testkit/generators/packed-rows';
@@ -32,32 +30,9 @@ const keys = Array.from({ length: KEYS }, (_, at) => Buffer.from(testKey(`key-${
 const slate = (size: number): readonly Buffer[] =>
   Array.from({ length: size }, () => keys[random.int(KEYS)] ?? Buffer.alloc(0));
 
-const folder = await mkdtemp(join(tmpdir(), 'featuremesh-bench-'));
-const cluster = await LocalCassandra.open({
-  folder,
-  dataCentres: ['dc1', 'dc2'],
-  network: 230,
-  cqlPort: 29_042,
-  storagePort: 27_000,
-  jmxPort: 27_199,
-  heapMb: 512,
-  authentication: false,
-  tls: false,
-  commitLogSync: 'periodic',
-  flushSchema: true,
-  quickStart: false,
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void cluster.kill().then(() => process.exit(1)));
-try {
-  await cluster.start();
-  await measure();
-} finally {
-  await cluster.kill();
-  await cluster.remove();
-}
+await withBenchCluster({ dataCentres: ['dc1', 'dc2'], heapMb: 512 }, measure);
 
-async function measure(): Promise<void> {
+async function measure(cluster: LocalCassandra): Promise<void> {
   const options = testStoreOptions(cluster, { maxTables: 250 });
   const store = new CassandraOnlineStore(options);
   await store.connect();

@@ -1,10 +1,9 @@
 import assert from 'node:assert';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
+import type { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
+import { withBenchCluster } from '@featuremesh/infra/cassandra/testing/bench-cluster';
 import { systemClock } from '@featuremesh/runtime/clock';
 import { testKey, testRow } from '@featuremesh/testkit/generators/packed-rows';
 import type { TableRef } from '../../ports/online-store.ts';
@@ -23,36 +22,13 @@ const ROWS = Array.from({ length: ROWS_PER_TABLE }, (_, at) => ({
   row: testRow({ eventTimeUs: BigInt(at) }),
 }));
 
-const folder = await mkdtemp(join(tmpdir(), 'featuremesh-bench-'));
-const cluster = await LocalCassandra.open({
-  folder,
-  dataCentres: ['dc1'],
-  network: 231,
-  cqlPort: 29_142,
-  storagePort: 27_100,
-  jmxPort: 27_299,
-  heapMb: HEAP_MB,
-  authentication: false,
-  tls: false,
-  commitLogSync: 'periodic',
-  flushSchema: true,
-  quickStart: false,
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void cluster.kill().then(() => process.exit(1)));
-try {
-  await cluster.start();
-  await measure();
-} finally {
-  await cluster.kill();
-  await cluster.remove();
-}
+await withBenchCluster({ dataCentres: ['dc1'], heapMb: HEAP_MB }, measure);
 
-async function measure(): Promise<void> {
+async function measure(cluster: LocalCassandra): Promise<void> {
   const options = testStoreOptions(cluster, { maxTables: 2_000 });
   let store = new CassandraOnlineStore(options);
   await store.connect();
-  say({ tables: 0, ...(await memory()) });
+  say({ tables: 0, ...(await memory(cluster)) });
   let made = 0;
   for (const count of COUNTS) {
     const tables = Array.from({ length: count - made }, (_, at) => tableAt(made + at));
@@ -60,11 +36,11 @@ async function measure(): Promise<void> {
     const makeMs = await timed(async () => {
       for (const table of tables) await store.ensureTables([table]);
     });
-    const empty = await memory();
+    const empty = await memory(cluster);
     // A written table holds a piece of the memtable space of its own until it is flushed.
     const all = Array.from({ length: count }, (_, at) => tableAt(at));
     for (const table of all) await store.apply({ table, rows: ROWS });
-    const written = await memory();
+    const written = await memory(cluster);
     await store.close();
     await cluster.stopNode(0);
     const startMs = await timed(() => cluster.startNode(0));
@@ -88,7 +64,9 @@ function tableAt(at: number): TableRef {
 }
 
 /** Heap in use after a collection, off-heap memory of tables, and resident memory of the node, in MB. */
-async function memory(): Promise<{ heapMb: number; offHeapMb: number; residentMb: number }> {
+async function memory(
+  cluster: LocalCassandra,
+): Promise<{ heapMb: number; offHeapMb: number; residentMb: number }> {
   const [pid] = cluster.pids;
   await run('jcmd', [String(pid), 'GC.run']);
   const info = await cluster.nodetool(0, 'info');
