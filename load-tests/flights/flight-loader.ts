@@ -80,15 +80,21 @@ export class FlightLoader {
 
   /** Loads what is missing, anchors anew where the last start was long ago, then streams until the signal aborts. */
   async run(): Promise<void> {
+    if (this.#isUsable(this.#state.next) && (this.#isLoading() || this.#ageMs() <= REANCHOR_AFTER_MS))
+      this.#becomeReady();
     await this.#warmUp();
     await this.#finishLoad('flights');
     if (this.#ageMs() > REANCHOR_AFTER_MS) {
       await this.#anchorAnew();
       await this.#finishLoad('flights of the last 36 h, anew');
     }
-    this.#becomeReady();
-    await this.#ready;
+    await this.#untilReady();
     await this.#stream();
+  }
+
+  #isLoading(): boolean {
+    const stretch = this.#state.stretches.at(-1);
+    return stretch?.kind === 'shift' && this.#state.next < stretch.end;
   }
 
   /** How long ago the newest event was published. */
@@ -155,7 +161,7 @@ export class FlightLoader {
 
   async #finishLoad(phase: string): Promise<void> {
     const stretch = this.#state.stretches.at(-1);
-    if (stretch?.kind !== 'shift' || this.#state.next >= stretch.end) return;
+    if (stretch?.kind !== 'shift' || !this.#isLoading()) return;
     const { clock, report, sides } = this.#options;
     report({ event: 'offset', offsetMs: stretch.offsetMs, text: offsetText(stretch.offsetMs) });
     const startedMs = clock.monotonicMs();
@@ -168,7 +174,7 @@ export class FlightLoader {
       onAccepted: ({ end, lastEventMs }) => {
         this.#keep({ next: end, lastEventMs: Math.max(lastEventMs, this.#state.lastEventMs ?? lastEventMs) });
         this.#meter.tick(phase, end - stretch.first, total);
-        if (end >= Math.min(READY_FLIGHTS, stretch.end)) this.#becomeReady();
+        if (this.#isUsable(end)) this.#becomeReady();
       },
     });
     this.#meter.begin(firstNow - stretch.first);
@@ -178,6 +184,11 @@ export class FlightLoader {
       const block = { first: at, end: at + page.count, lastEventMs: timesMs.at(-1) ?? 0 };
       await writer.write(this.#builder.rows(page, timesMs), block);
       at += page.count;
+      if (this.#ready === undefined && this.#isUsable(at)) {
+        // Whoever waits for a usable demo does not wait for more than that.
+        await writer.settle();
+        await this.#untilReady();
+      }
     }
     await writer.settle();
     const seconds = (clock.monotonicMs() - startedMs) / 1_000;
@@ -191,9 +202,19 @@ export class FlightLoader {
     });
   }
 
+  /** Whether the demo can be used when all flights before this one are accepted. */
+  #isUsable(end: number): boolean {
+    const [first] = this.#state.stretches;
+    return first?.kind !== 'shift' || end >= Math.min(first.first + READY_FLIGHTS, first.end);
+  }
+
+  async #untilReady(): Promise<void> {
+    this.#becomeReady();
+    await this.#ready;
+  }
+
   #becomeReady(): void {
-    if (this.#ready !== undefined) return;
-    this.#ready = this.#options.whenReadable().then(regions => {
+    this.#ready ??= this.#options.whenReadable().then(regions => {
       if (!this.#signal.aborted) this.#options.report({ event: 'ready', regions });
     });
     // Awaited before the stream; a failure while the load goes on must not end the process unseen.

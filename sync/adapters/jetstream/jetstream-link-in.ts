@@ -9,7 +9,7 @@ import {
   TRACE_HEADER,
 } from '@featuremesh/domain/subjects';
 import type { Logger } from '@featuremesh/runtime/logger';
-import type { Timer } from '@featuremesh/runtime/timer';
+import type { Repetition, Timer } from '@featuremesh/runtime/timer';
 import { type ConsumerMessages, type JetStreamClient, type JsMsg, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { LinkIn, Received } from '../../ports/link.ts';
@@ -25,6 +25,10 @@ const PULL_EXPIRES_MS = 5_000;
 const PULL_HEARTBEAT_MS = 1_000;
 /** CTL has one message in flight at most; the second place only keeps the request open. */
 const CONTROL_WINDOW = 2;
+/** How often the peer's broker hears that a control message is being worked on; below its patience, two seconds. */
+const CONTROL_BEAT_MS = 600;
+/** Longest work on a control message, the service's registry included; after that it is sent again. */
+const CONTROL_WORK_MS = 10_000;
 /** First and longest pause before a durable is opened again. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
@@ -40,7 +44,7 @@ export interface LinkInOptions {
   readonly readTraces?: boolean;
 }
 
-/** Whether nothing came of an opened durable since it was opened, or since the link was lost. */
+/** Whether nothing came of a durable since the link was lost; one opened before the link was ever lost is not suspected. */
 interface OpenDurable {
   isSilent: boolean;
 }
@@ -58,7 +62,9 @@ export class JetStreamLinkIn implements LinkIn {
   readonly #open = new Map<ConsumerMessages, OpenDurable>();
   readonly #pumps = new Map<string, Promise<void>>();
   #probe: Promise<void> | undefined;
+  #beat: Repetition | undefined;
   #connected = false;
+  #wasLost = false;
 
   constructor(options: LinkInOptions) {
     this.#options = options;
@@ -72,8 +78,11 @@ export class JetStreamLinkIn implements LinkIn {
 
   async nextControl(waitMs: number, signal: AbortSignal): Promise<Received<ControlMessage> | undefined> {
     this.#begin(CTL_STREAM, this.#control, CONTROL_WINDOW);
+    this.#beat?.stop();
     const message = await this.#control.next(waitMs, signal);
-    return message === undefined ? undefined : received(message, parseControl(message.data));
+    if (message === undefined) return undefined;
+    this.#beat = this.#keepInHand(message);
+    return received(message, parseControl(message.data));
   }
 
   async nextBatch(waitMs: number, signal: AbortSignal): Promise<Received<LinkMessage> | undefined> {
@@ -91,11 +100,23 @@ export class JetStreamLinkIn implements LinkIn {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#beat?.stop();
     for (const messages of this.#open.keys()) messages.stop();
     await Promise.all([...this.#pumps.values(), this.#probe]);
     this.#control.clear();
     this.#batches.clear();
     this.#connected = false;
+  }
+
+  /** Until the next one is asked for, the peer's broker does not send this one again. */
+  #keepInHand(message: JsMsg): Repetition {
+    let beatsLeft = Math.floor(CONTROL_WORK_MS / CONTROL_BEAT_MS);
+    const beat = this.#options.timer.every(CONTROL_BEAT_MS, () => {
+      if (!this.#options.connection.isClosed()) message.working();
+      beatsLeft -= 1;
+      if (beatsLeft === 0) beat.stop();
+    });
+    return beat;
   }
 
   #begin(stream: string, mailbox: Mailbox<JsMsg>, window: number): void {
@@ -118,7 +139,7 @@ export class JetStreamLinkIn implements LinkIn {
           idle_heartbeat: PULL_HEARTBEAT_MS,
           abort_on_missing_resource: true,
         });
-        const open: OpenDurable = { isSilent: true };
+        const open: OpenDurable = { isSilent: this.#wasLost };
         this.#open.set(messages, open);
         // The signal may have aborted while the durable was being opened.
         if (signal.aborted) messages.stop();
@@ -157,7 +178,12 @@ export class JetStreamLinkIn implements LinkIn {
     if (before === this.#connected) return;
     logger.info({ peer, connected: this.#connected }, 'link to a peer');
     if (this.#connected) this.#wake();
-    else for (const open of this.#open.values()) open.isSilent = true;
+    else this.#suspect();
+  }
+
+  #suspect(): void {
+    this.#wasLost = true;
+    for (const open of this.#open.values()) open.isSilent = true;
   }
 
   /** The client looks for a durable that fell silent no sooner than after the life of a pull request: it is opened anew at once. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createLinkKey } from '@featuremesh/cli/region/link-key';
+import { CONTROL_PROTOCOL_VERSION } from '@featuremesh/contracts/control-message';
 import { decodeLinkMessage } from '@featuremesh/contracts/link-batch-codec';
 import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
 import { decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
@@ -70,28 +71,28 @@ async function startBrokers(): Promise<void> {
   });
 }
 
-async function startRegion(id: typeof EAST, permitted: readonly string[] = ['shared']): Promise<Region> {
-  const config = brokers.config(id);
-  const service = new StubRegionService(linkState(id, 1, permitted));
-  const peer = id === EAST ? WEST : EAST;
-  const broker = await openRegionBroker({
+function openBroker(id: typeof EAST): Promise<RegionBroker> {
+  return openRegionBroker({
     self: id,
-    peers: [peer],
+    peers: [id === EAST ? WEST : EAST],
     servers: brokers.url(id),
     password: user => brokers.password(id, user),
-    files: brokerFiles(config.dataDir),
+    files: brokerFiles(brokers.config(id).dataDir),
     replicas: 1,
     feedLimits: { maxBytes: 1024 ** 3, maxAgeHours: 24 },
     timer: systemTimer,
     random: systemRandom,
     logger,
   });
+}
+
+async function startRegion(id: typeof EAST, permitted: readonly string[] = ['shared']): Promise<Region> {
+  const service = new StubRegionService(linkState(id, 1, permitted));
+  const broker = await openBroker(id);
   let policy = compilePolicy(service.state, Date.now());
   await broker.broker.enforce(policy);
-  const [link] = broker.links;
-  if (link === undefined) throw new Error('no link');
   const session = new LinkSession({
-    ...link,
+    ...linkOf(broker),
     self: id,
     feed: broker.feed,
     sink: broker.sink,
@@ -335,3 +336,52 @@ test('rows of a version that this region has not learnt are held, all others go 
   await until('nothing is held any more', () => west.session.status()[1]?.heldBatches === 0);
   await until('a known lag', () => west.session.status()[1]?.lagMs !== null);
 });
+
+test('a control message that got lost comes again within seconds, one that is worked on for longer does not', async () => {
+  await startBrokers();
+  const east = await openBroker(EAST);
+  let west = await openBroker(WEST);
+  try {
+    await east.broker.enforce(compilePolicy(linkState(EAST, 1, ['shared']), Date.now()));
+    for (const atMs of [1, 2])
+      await linkOf(east).out.publishControl({
+        protocolVersion: CONTROL_PROTOCOL_VERSION,
+        kind: 'policy-confirmed',
+        home: EAST,
+        epoch: 1,
+        atMs,
+      });
+    const next = async (waitMs: number) => {
+      const received = await linkOf(west).link.nextControl(waitMs, new AbortController().signal);
+      return { received, message: received?.message };
+    };
+    const first = await next(30_000);
+    expect(first.message).toMatchObject({ atMs: 1 });
+    // Whoever had it in hand is gone: the importer that comes after gets it.
+    await linkOf(west).link.close();
+    await west.close();
+    west = await openBroker(WEST);
+    const lostMs = Date.now();
+    const again = await next(30_000);
+    expect(again.message).toMatchObject({ atMs: 1 });
+    expect(Date.now() - lostMs).toBeLessThan(8_000);
+    // Twice as long as the broker waits for one that nobody works on.
+    await systemTimer.sleep(4_500);
+    again.received?.ack();
+    const second = await next(30_000);
+    expect(second.message).toMatchObject({ atMs: 2 });
+    second.received?.ack();
+    expect((await next(3_000)).message).toBeUndefined();
+  } finally {
+    for (const region of [east, west]) {
+      await linkOf(region).link.close();
+      await region.close();
+    }
+  }
+}, 120_000);
+
+function linkOf(region: RegionBroker): RegionBroker['links'][number] {
+  const [link] = region.links;
+  if (link === undefined) throw new Error('no link');
+  return link;
+}

@@ -33,14 +33,16 @@ export async function setSubjects(
   await manager.streams.update(name, { ...config, subjects: [...subjects] });
 }
 
-/** Makes the durable where there is none. */
+/** Makes the durable where there is none, and gives an existing one the pace that the plan names. */
 export async function ensureDurable(
   manager: JetStreamManager,
   stream: string,
-  durable: Partial<ConsumerConfig>,
+  durable: Partial<ConsumerConfig> & Pick<ConsumerConfig, 'durable_name' | 'ack_wait'>,
 ): Promise<void> {
+  const { durable_name: name = '', ack_wait = 0 } = durable;
   try {
-    await manager.consumers.info(stream, durable.durable_name ?? '');
+    const { config } = await manager.consumers.info(stream, name);
+    if (config.ack_wait !== ack_wait) await manager.consumers.update(stream, name, { ack_wait });
   } catch (error) {
     if (!isConsumerMissing(error)) throw error;
     await manager.consumers.add(stream, durable);

@@ -32,8 +32,8 @@ const DUPLICATE_WINDOW_MS = 120_000;
 const HELD_MAX_BYTES = GIB;
 /** An unacknowledged batch is sent again after this long; an importer's patience with a gap is twice that. */
 const OUT_ACK_WAIT_MS = 2_000;
-/** Handing a control message to the service includes its registry's commit. */
-const CTL_ACK_WAIT_MS = 10_000;
+/** A control message that got lost on its way holds up all that follow; the importer says meanwhile that it works on one. */
+const CTL_ACK_WAIT_MS = 2_000;
 
 type Plan = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 'subjects'>;
 
