@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import type { WriteAnswer } from '@featuremesh/contracts/http-rows';
+import { MAX_LISTED_REJECTIONS } from '@featuremesh/domain/limits';
 import { z } from 'zod';
 
 /** A row as the rows API takes it. */
@@ -23,20 +25,27 @@ export class RegionSink {
   readonly #server: Server;
   readonly #groups = new Map<string, SunkRow[]>();
   readonly #bodies = new Map<string, string>();
+  readonly #taken = new Set<string>();
   readonly #refuse: ((request: number) => number | undefined) | undefined;
+  readonly #reject: ((request: number, row: number) => string | undefined) | undefined;
   readonly #mesh: readonly RegionSink[];
   #requests = 0;
 
   /**
-   * `refuse` gives the status of a refusal for the n-th write request, or undefined to accept it; a read finds what any sink of
-   * `mesh` holds, as if all groups were replicated.
+   * `refuse` gives the status of a refusal for the n-th write request, or undefined to accept it; `reject` the code that a row of it is
+   * rejected with. A read finds what any sink of `mesh` holds, as if all groups were replicated.
    */
   constructor(
     id: string,
-    options: { refuse?: (request: number) => number | undefined; mesh?: readonly RegionSink[] } = {},
+    options: {
+      refuse?: (request: number) => number | undefined;
+      reject?: (request: number, row: number) => string | undefined;
+      mesh?: readonly RegionSink[];
+    } = {},
   ) {
     this.id = id;
     this.#refuse = options.refuse;
+    this.#reject = options.reject;
     this.#mesh = options.mesh ?? [this];
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
@@ -78,10 +87,11 @@ export class RegionSink {
       this.#json(response, status, { code: 'REFUSED_FOR_TEST', retryable: status === 429 });
       return;
     }
-    this.#json(response, 200, this.#write(group, body, String(request.headers['idempotency-key'])));
+    const answer = this.#write(group, body, String(request.headers['idempotency-key']));
+    this.#json(response, answer.rejectedTotal === 0 ? 200 : 207, answer);
   }
 
-  #write(group: string, body: string, key: string) {
+  #write(group: string, body: string, key: string): WriteAnswer {
     const rows = body
       .split('\n')
       .filter(line => line !== '')
@@ -91,10 +101,27 @@ export class RegionSink {
       throw new Error('an idempotency key was used for another body');
     this.#bodies.set(`${group} ${key}`, body);
     const kept = this.#groups.get(group) ?? [];
-    if (known === undefined) kept.push(...rows);
     this.#groups.set(group, kept);
-    const [accepted, duplicates] = known === undefined ? [rows.length, 0] : [0, rows.length];
-    return { accepted, duplicates, rejectedTotal: 0, rejected: [], position: 'p', online: 'APPLIED' };
+    const rejected: WriteAnswer['rejected'] = [];
+    let accepted = 0;
+    for (const [index, row] of rows.entries()) {
+      const taken = `${group} ${key} ${index}`;
+      if (this.#taken.has(taken)) continue;
+      const code = this.#reject?.(this.#requests, index);
+      if (code === undefined) {
+        this.#taken.add(taken);
+        kept.push(row);
+        accepted += 1;
+      } else rejected.push({ index, code, message: 'rejected for a test' });
+    }
+    return {
+      accepted,
+      duplicates: rows.length - accepted - rejected.length,
+      rejectedTotal: rejected.length,
+      rejected: rejected.slice(0, MAX_LISTED_REJECTIONS),
+      position: 'p',
+      online: 'APPLIED',
+    };
   }
 
   /** One value for the first feature asked for, null while the group holds nothing. */

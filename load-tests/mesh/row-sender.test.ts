@@ -1,4 +1,4 @@
-import { systemTimer } from '@featuremesh/runtime/timer';
+import { systemTimer, type Timer } from '@featuremesh/runtime/timer';
 import { afterEach, expect, test } from 'vitest';
 import { RegionSink } from './region-sink.ts';
 import { BatchRefused, RowSender } from './row-sender.ts';
@@ -10,9 +10,13 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-async function start(refuse?: (request: number) => number | undefined) {
-  const sink = await new RegionSink('us-east-1', refuse === undefined ? {} : { refuse }).listen();
-  const sender = new RowSender(sink, systemTimer);
+type Sink = NonNullable<ConstructorParameters<typeof RegionSink>[1]>;
+
+const start = (refuse: NonNullable<Sink['refuse']>): ReturnType<typeof startWith> => startWith({ refuse });
+
+async function startWith(options: Sink, timer: Timer = systemTimer) {
+  const sink = await new RegionSink('us-east-1', options).listen();
+  const sender = new RowSender(sink, timer);
   closing.push(
     () => sender.close(),
     () => sink.close(),
@@ -42,6 +46,38 @@ test('a refusal that will not change is told at once', async () => {
   await expect(writeLines(sender, 'article_stats', [row(1)], { loadId: 'load', signal })).rejects.toThrow(
     BatchRefused,
   );
+});
+
+test('rows that were rejected for a while are sent again, the others of their request are not written twice', async () => {
+  // The log is away from the third chunk on, in the next attempt from the eighth.
+  const { sink, sender } = await startWith({
+    reject: (request, at) =>
+      at >= ([1_024, 3_584][request - 1] ?? Infinity) ? 'LOG_UNAVAILABLE' : undefined,
+  });
+  const lines = Array.from({ length: 5_120 }, (_, i) => row(i));
+  const written = await writeLines(sender, 'article_stats', lines, { loadId: 'load', signal });
+  expect([written, sender.retries]).toEqual([lines.length, 2]);
+  expect(sink.rows('article_stats').map(({ key }) => key['article'])).toEqual(lines.map((_, i) => `a${i}`));
+});
+
+test('a row that will never be accepted makes its batch one, once all others are accepted', async () => {
+  const { sink, sender } = await startWith({
+    reject: (request, at) => (at === 0 ? 'INVALID_VALUE' : request === 1 && at > 5 ? 'LOG_FULL' : undefined),
+  });
+  const batch = {
+    group: 'article_stats',
+    ndjson: [0, 1, 2, 3, 4, 5, 6, 7].map(row).join(''),
+    idempotencyKey: 'k',
+  };
+  await expect(sender.send(batch, signal)).rejects.toThrow(/INVALID_VALUE/);
+  expect([sink.rows('article_stats').length, sender.retries]).toEqual([7, 1]);
+});
+
+test('a region that rejects rows for ever is given up after a bounded number of attempts', async () => {
+  const { sender } = await startWith({ reject: () => 'LOG_FULL' }, { ...systemTimer, sleep: async () => {} });
+  const batch = { group: 'article_stats', ndjson: row(1), idempotencyKey: 'k' };
+  await expect(sender.send(batch, signal)).rejects.toThrow(/did not take.*LOG_FULL/);
+  expect(sender.retries).toBe(199);
 });
 
 test('a signal ends the waiting', async () => {

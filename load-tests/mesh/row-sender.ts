@@ -1,4 +1,5 @@
-import { writeAnswerSchema } from '@featuremesh/contracts/http-rows';
+import { type WriteAnswer, writeAnswerSchema } from '@featuremesh/contracts/http-rows';
+import { ERRORS } from '@featuremesh/domain/error-catalogue';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { type Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
@@ -39,7 +40,10 @@ export class BatchRefused extends Error {
   override readonly name = 'BatchRefused';
 }
 
-/** Writes batches to one region over its rows API, again and again until the region takes them: 429 and outages are waited out. */
+/**
+ * Writes batches to one region over its rows API, again and again until the region takes them: 429 and outages are waited out, also where
+ * they befell a part of the rows. What is sent again is the same body under the same key, so that what was accepted is not written twice.
+ */
 export class RowSender {
   readonly region: string;
   readonly #pool: Pool;
@@ -108,7 +112,7 @@ export class RowSender {
       };
     }
     if (response.statusCode === 200) return { kind: 'sent', sent: writeAnswerSchema.parse(JSON.parse(text)) };
-    const { code, retryable } = readProblem(text);
+    const { code, retryable } = readRefusal(text);
     const why = `${response.statusCode} ${code ?? text.slice(0, MAX_EXPLANATION_CHARS)}`;
     if (response.statusCode === 429 || response.statusCode === 503 || retryable === true) {
       return { kind: 'again', retryAfterMs: retryAfterMs(response.headers['retry-after']), why };
@@ -119,13 +123,32 @@ export class RowSender {
   }
 }
 
-function readProblem(text: string): { code?: string | undefined; retryable?: boolean | undefined } {
+interface Refusal {
+  readonly code?: string | undefined;
+  readonly retryable?: boolean | undefined;
+}
+
+/** Why nothing was accepted, or not everything. */
+function readRefusal(text: string): Refusal {
   try {
-    const parsed = problemSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : {};
+    const body: unknown = JSON.parse(text);
+    const partly = writeAnswerSchema.safeParse(body);
+    if (partly.success) return refusalOf(partly.data);
+    const whole = problemSchema.safeParse(body);
+    return whole.success ? whole.data : {};
   } catch {
     return {};
   }
+}
+
+/** One row that will never be accepted makes the batch one; before that is told, all that can be accepted shall be. */
+function refusalOf({ rejected }: WriteAnswer): Refusal {
+  const later = rejected.find(({ code }) => isRetryable(code));
+  return { code: (later ?? rejected[0])?.code, retryable: later !== undefined };
+}
+
+function isRetryable(code: string): boolean {
+  return Object.entries(ERRORS).some(([known, { retryable }]) => known === code && retryable);
 }
 
 function retryAfterMs(header: string | string[] | undefined): number | undefined {
