@@ -3,6 +3,7 @@ import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { LEASE_MS, LEASE_RENEW_MS } from './ingest-limits.ts';
+import { isStaleLease, isUnavailable } from './lease-failures.ts';
 
 /** What a leadership is about; `holder` is unique to the process. */
 export interface LeadershipOptions {
@@ -17,12 +18,18 @@ export interface LeadershipOptions {
   readonly onChange?: (isActive: boolean) => void;
 }
 
-/** Work that one process of a region does at a time: whoever holds the lease, until it is lost or the process stops; the others wait for it. */
+/**
+ * Work that one process of a region does at a time: whoever holds the lease, until it is lost or the process stops; the others wait for it.
+ * Where leases cannot be had, since the data centre that keeps them is away, whoever held it last goes on: its steps are checked by
+ * the lease's epoch, and what slips through is ordered by the log.
+ */
 export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #stopped = new AbortController();
   #running: Promise<void> | undefined;
   #active = false;
+  /** The lease as it was given out, until it is found lost or was freed. */
+  #held: LeaseRef | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -49,9 +56,10 @@ export class Leadership {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       try {
-        const lease = await this.#acquire(LEASE_MS);
+        const lease = await this.#hold();
         if (lease !== undefined) await this.#lead(lease);
       } catch (error) {
+        if (isStaleLease(error)) this.#held = undefined;
         logger.warn({ err: error, lease: name }, 'the work under a lease failed and starts anew');
       }
       await timer.sleep(LEASE_RENEW_MS, signal);
@@ -71,7 +79,11 @@ export class Leadership {
       ended.abort();
       await Promise.allSettled(work);
       this.#setActive(false);
-      await this.#acquire(0).catch(() => undefined);
+      const held = this.#held;
+      this.#held = await this.#acquire(0).then(
+        () => undefined,
+        () => held,
+      );
     }
   }
 
@@ -85,9 +97,18 @@ export class Leadership {
     while (!signal.aborted) {
       await this.#options.timer.sleep(LEASE_RENEW_MS, signal);
       if (signal.aborted) return;
-      const renewed = await this.#acquire(LEASE_MS);
+      const renewed = await this.#hold();
       if (renewed?.epoch !== lease.epoch) return;
     }
+  }
+
+  async #hold(): Promise<LeaseRef | undefined> {
+    try {
+      this.#held = await this.#acquire(LEASE_MS);
+    } catch (error) {
+      if (this.#held === undefined || !isUnavailable(error)) throw error;
+    }
+    return this.#held;
   }
 
   /** `forMs` 0 frees the lease, where it is held. */

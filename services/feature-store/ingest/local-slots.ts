@@ -3,6 +3,7 @@ import { overlay } from '@featuremesh/runtime/overlay';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
 import { slotLease } from './applied-names.ts';
+import { isUnavailable } from './lease-failures.ts';
 
 type Store = OnlineStore & StampBounds;
 
@@ -15,9 +16,6 @@ interface Grant {
   readonly here: number;
   readonly real: number | undefined;
 }
-
-const isUnavailable = (error: unknown): boolean =>
-  error instanceof ProblemError && error.problem.code === 'STORE_UNAVAILABLE';
 
 /**
  * A store elsewhere, whose slots are held on this machine's disk as well: a process that starts while the store is away takes the slot

@@ -8,11 +8,6 @@ import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { REPLAY_STEPS_IN_FLIGHT, RETRY_FIRST_MS, RETRY_LONGEST_MS } from './ingest-limits.ts';
 import { type BareStep, NO_STEP, type ReplaySteps } from './replay-step.ts';
 
-/** True where a step was refused because another process holds the lease now. */
-export function isStaleLease(error: unknown): boolean {
-  return error instanceof ProblemError && error.problem.code === 'STALE_LEASE';
-}
-
 /** How a replay is fenced and counted. */
 export interface ReplayScope {
   /** Name of the watermark that moves with the steps. */

@@ -5,7 +5,8 @@ import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { ownWatermark } from './applied-names.ts';
 import { RETRY_FIRST_MS, RETRY_LONGEST_MS, UNKNOWN_APPEND_QUARANTINE_MS } from './ingest-limits.ts';
-import { isStaleLease, type LogReplay } from './log-replay.ts';
+import { isStaleLease } from './lease-failures.ts';
+import type { LogReplay } from './log-replay.ts';
 import type { BareStep } from './replay-step.ts';
 
 /** How an append and its apply ended; `online` only where the chunk is in the log. */

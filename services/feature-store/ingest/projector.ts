@@ -13,7 +13,8 @@ import { importsWatermark, ownWatermark, PROJECTOR_LEASE, slotLease } from './ap
 import { HeldGroups, type TableLookup } from './held-groups.ts';
 import { LEASE_MS, LEASE_RENEW_MS, MAX_SLOTS, TAKEOVER_CHECK_MS } from './ingest-limits.ts';
 import { Leadership } from './leadership.ts';
-import { isStaleLease, LogReplay } from './log-replay.ts';
+import { isStaleLease, isUnavailable } from './lease-failures.ts';
+import { LogReplay } from './log-replay.ts';
 import { ReplaySteps } from './replay-step.ts';
 
 /** What a projector works with; `slot` is its own process's, which looks after itself. */
@@ -104,7 +105,11 @@ export class Projector {
     const pending = async (): Promise<boolean> =>
       (await log.lastSequence({ kind: 'own', slot })) > (await store.watermark(watermark));
     if (!(await pending())) return;
-    const lease = await this.#acquire(slotLease(slot), LEASE_MS);
+    const lease = await this.#acquire(slotLease(slot), LEASE_MS).catch((error: unknown) => {
+      // Imports go on where the data centre that gives out leases is away.
+      if (isUnavailable(error)) return undefined;
+      throw error;
+    });
     if (lease === undefined) return;
     logger.info({ slot }, 'applying the tail of a slot whose process is gone');
     const renewal = timer.every(LEASE_RENEW_MS, async () => {

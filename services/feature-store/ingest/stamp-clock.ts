@@ -4,7 +4,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { LeaseRef } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
-import { isStaleLease } from './log-replay.ts';
+import { isStaleLease } from './lease-failures.ts';
 
 /**
  * How far beyond now the bound is kept. Below the permitted skew, so that a quick restart, whose stamps begin at the bound, gives

@@ -8,28 +8,13 @@ import {
   type QueryOptions,
   types,
 } from 'cassandra-driver';
+import { type CallClass, classesOf, LOCAL_ONLY, PASSAGES } from './call-classes.ts';
 import { unavailable } from './cassandra-errors.ts';
-import { APPLY_DEADLINE_MS, type CassandraStoreOptions, REQUEST_DEADLINE_MS } from './cassandra-options.ts';
-import { InFlightGate, type Passage } from './in-flight-gate.ts';
+import { APPLY_DEADLINE_MS, type CassandraStoreOptions } from './cassandra-options.ts';
+import { InFlightGate } from './in-flight-gate.ts';
 import { dataCentresOf, RegionRoutingPolicy, SpeculateReads } from './routing-policies.ts';
 
 const LEVELS = types.consistencies;
-
-/** Profile of statements that must be answered by the local data centre, even where others may stand in. */
-const LOCAL_ONLY = 'local-only';
-
-/** How one statement is sent. */
-export type CallClass = 'read' | 'settled-read' | 'write' | 'record-read' | 'conditional' | 'serial-read';
-
-/** How each class passes the gate. */
-const PASSAGES: Readonly<Record<CallClass, Passage>> = {
-  read: 'read',
-  'settled-read': 'read',
-  write: 'write',
-  'record-read': 'write',
-  conditional: 'control',
-  'serial-read': 'control',
-};
 
 /** How long nodes may take to agree on a change of the schema, and how often they are asked. */
 const AGREEMENT_TIMEOUT_MS = 20_000;
@@ -61,7 +46,7 @@ export class Cql {
     this.#options = options;
     this.#timer = options.timer;
     this.#gate = new InFlightGate(options.clock);
-    this.#classes = classesOf(options);
+    this.#classes = classesOf(options.consistency);
     this.keyspace = options.keyspace;
   }
 
@@ -170,33 +155,6 @@ export class Cql {
   async close(): Promise<void> {
     await this.#client.shutdown();
   }
-}
-
-function classesOf({ consistency }: CassandraStoreOptions): Readonly<Record<CallClass, QueryOptions>> {
-  const level = {
-    LOCAL_ONE: LEVELS.localOne,
-    LOCAL_QUORUM: LEVELS.localQuorum,
-    QUORUM: LEVELS.quorum,
-    EACH_QUORUM: LEVELS.eachQuorum,
-  } as const;
-  const settled = consistency.write === 'QUORUM' ? LEVELS.quorum : LEVELS.localQuorum;
-  const serial = consistency.serial === 'SERIAL' ? LEVELS.serial : LEVELS.localSerial;
-  const common = { prepare: true, readTimeout: APPLY_DEADLINE_MS } as const;
-  const quick = { prepare: true, readTimeout: REQUEST_DEADLINE_MS } as const;
-  return {
-    read: { ...quick, consistency: level[consistency.read], isIdempotent: true },
-    'settled-read': { ...quick, consistency: settled, isIdempotent: true, executionProfile: LOCAL_ONLY },
-    write: { ...common, consistency: level[consistency.write], isIdempotent: true },
-    'record-read': { ...common, consistency: settled, isIdempotent: true },
-    conditional: {
-      ...common,
-      consistency: LEVELS.localQuorum,
-      serialConsistency: serial,
-      isIdempotent: false,
-    },
-    // The driver sends a serial read as it sends others; the server takes the level from its place.
-    'serial-read': { ...common, consistency: serial, isIdempotent: true },
-  };
 }
 
 /** Where the cluster is and as whom it is asked. */

@@ -3,7 +3,8 @@ import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { AuditRecord, SyncReports, TablePlacement } from '../../ports/registry.ts';
 import type { RegistryImage } from '../../registry/registry-image.ts';
-import type { CallClass, Cql } from './cql.ts';
+import type { CallClass } from './call-classes.ts';
+import type { Cql } from './cql.ts';
 
 /** Rows of one page of a look at the registry: entries have some KiB. */
 const PAGE_ROWS = 200;

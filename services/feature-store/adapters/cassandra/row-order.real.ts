@@ -2,10 +2,11 @@ import { ProblemError } from '@featuremesh/domain/problem';
 import { compareRows } from '@featuremesh/domain/row-order';
 import type { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
 import { sharedCluster } from '@featuremesh/infra/cassandra/testing/shared-cluster';
+import { systemClock } from '@featuremesh/runtime/clock';
 import { seededRandom } from '@featuremesh/runtime/random';
 import { arbitraryRow, testKey } from '@featuremesh/testkit/generators/packed-rows';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { StoredRow, TableRef } from '../../ports/online-store.ts';
 import { CassandraOnlineStore } from './cassandra-online-store.ts';
 import { testClient, testStoreOptions } from './testing/test-store.ts';
@@ -37,7 +38,8 @@ beforeAll(async () => {
   ({ keyspace } = options);
   const opened = async (more: Partial<typeof options>): Promise<CassandraOnlineStore> => {
     const store = new CassandraOnlineStore({ ...options, ...more });
-    await store.connect();
+    // Nodes that have just started learn of each other within seconds.
+    await vi.waitFor(() => store.connect(), POLL);
     return store;
   };
   east = await opened({});
@@ -149,6 +151,16 @@ describe(`row order on the real server, seed ${SEED}`, () => {
     expect(await failure(west.read(TABLE, keys))).toBe('STORE_UNAVAILABLE');
     // What a settled read must see may be known here only: it is not answered from elsewhere.
     expect(await failure(westOrEast.read(TABLE, keys, { settled: true }))).toBe('STORE_UNAVAILABLE');
+  });
+
+  test('a lease is given out by the local data centre alone: while it is away the fallback, which is up, gives none', async () => {
+    const nowMs = systemClock.nowMs();
+    const lease = { name: 'slot-1', holder: 'process-1', nowMs, untilMs: nowMs + 60_000 };
+    await expect.poll(() => failure(east.acquireLease(lease)), POLL).toBe('answered');
+    expect(await failure(westOrEast.acquireLease({ ...lease, holder: 'process-2' }))).toBe(
+      'STORE_UNAVAILABLE',
+    );
+    expect(await failure(westOrEast.stampBoundUs(1))).toBe('STORE_UNAVAILABLE');
   });
 
   test('the returning node is behind until reads repair it; then both hold the winners, also after compaction', async () => {
