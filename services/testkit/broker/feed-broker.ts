@@ -71,14 +71,17 @@ export class FeedBroker {
     await this.#end('SIGKILL');
   }
 
-  /** Starts the server again on what it had. */
-  async resume(): Promise<void> {
+  /** Starts the server again on what it had; `without its streams` as one that has not read them yet, and without waiting for it. */
+  async resume(how?: 'without its streams'): Promise<void> {
     const config = join(this.#folder, 'nats.conf');
+    const storage = JSON.stringify(join(this.#folder, 'js'));
+    const streams = `jetstream { store_dir: ${storage}, sync_interval: always }\n`;
     await writeFile(
       config,
-      `listen: "127.0.0.1:${this.#port}"\nmax_payload: ${MAX_PAYLOAD_BYTES + 1024 * 1024}\njetstream { store_dir: ${JSON.stringify(join(this.#folder, 'js'))}, sync_interval: always }\n`,
+      `listen: "127.0.0.1:${this.#port}"\nmax_payload: ${MAX_PAYLOAD_BYTES + 1024 * 1024}\n${how === undefined ? streams : ''}`,
     );
     this.#process = spawn(this.#binary, ['-c', config], { stdio: 'ignore' });
+    if (how !== undefined) return;
     for (let tries = 1; ; tries += 1) {
       try {
         const info = await this.#request('$JS.API.INFO', new Uint8Array());

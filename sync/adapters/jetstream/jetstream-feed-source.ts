@@ -16,6 +16,9 @@ import { GroupTail } from './group-tail.ts';
 const NOTIFIER_INACTIVE_NANOS = 60 * 1_000_000_000;
 /** Notices asked for ahead; they carry no rows. */
 const NOTICES_AHEAD = 1_000;
+/** Life of one pull request, also the client's patience with a broker that has just been started; and the silence after which it is sent anew. */
+const PULL_EXPIRES_MS = 5_000;
+const PULL_HEARTBEAT_MS = 1_000;
 /** First and longest pause before the notifier is made anew. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
@@ -123,7 +126,11 @@ export class JetStreamFeedSource implements FeedSource {
           headers_only: true,
           inactive_threshold: NOTIFIER_INACTIVE_NANOS,
         });
-        const messages = await consumer.consume({ max_messages: NOTICES_AHEAD, idle_heartbeat: 1_000 });
+        const messages = await consumer.consume({
+          max_messages: NOTICES_AHEAD,
+          expires: PULL_EXPIRES_MS,
+          idle_heartbeat: PULL_HEARTBEAT_MS,
+        });
         const stop = (): void => messages.stop();
         signal.addEventListener('abort', stop, { once: true });
         if (signal.aborted) messages.stop();

@@ -9,6 +9,12 @@ import { parseFeedMessage } from './feed-message.ts';
 const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 /** The broker forgets a reader that is gone after this long. */
 const READER_INACTIVE_NANOS = 60 * 1_000_000_000;
+/**
+ * Life of one pull request, and the silence after which it is sent anew (twice this, as the client counts). The client also waits as
+ * long as the first where a broker that was restarted does not know its streams yet, half a minute unless told otherwise.
+ */
+const PULL_EXPIRES_MS = 5_000;
+const PULL_HEARTBEAT_MS = 1_000;
 /** First and longest pause before a reader that failed is made anew. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
@@ -95,7 +101,12 @@ async function* openReader(
     await consumer.delete().catch(() => undefined);
     return;
   }
-  const messages = await consumer.consume({ max_bytes: READ_AHEAD_BYTES, abort_on_missing_resource: true });
+  const messages = await consumer.consume({
+    max_bytes: READ_AHEAD_BYTES,
+    expires: PULL_EXPIRES_MS,
+    idle_heartbeat: PULL_HEARTBEAT_MS,
+    abort_on_missing_resource: true,
+  });
   const stop = (): void => messages.stop();
   signal.addEventListener('abort', stop, { once: true });
   try {

@@ -191,6 +191,28 @@ test('following goes on over a broker that is killed, without a gap and in order
   await following;
 });
 
+test('a reader that asked a broker which did not know its streams yet goes on within seconds of the next start', async () => {
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const following = (async () => {
+    for await (const message of log.follow(0, { kind: 'all-own' }, stop.signal)) seen.push(text(message));
+  })();
+  await log.append(chunk('a'));
+  await vi.waitFor(() => expect(seen).toEqual(['a']), 10_000);
+  await broker.kill();
+  await broker.resume('without its streams');
+  await vi.waitFor(() => expect(log.isConnected()).toBe(true), 10_000);
+  await expect(log.lastSequence({ kind: 'all-own' })).rejects.toThrow();
+  await broker.kill();
+  await broker.resume();
+  await vi.waitFor(() => expect(log.isConnected()).toBe(true), 10_000);
+  await log.append(chunk('b'));
+  // The client's own patience would be 15 s at the least, and 45 at the most.
+  await vi.waitFor(() => expect(seen).toEqual(['a', 'b']), 13_000);
+  stop.abort();
+  await following;
+});
+
 test('a long log is read whole, in order', async () => {
   const count = 3_000;
   for (let from = 0; from < count; from += 500)
