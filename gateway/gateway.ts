@@ -20,6 +20,7 @@ import { DiscoverySource } from './execution/discovery-source.ts';
 import { formattedProblem, graphqlProblem } from './execution/graphql-problem.ts';
 import { MatrixReader } from './execution/matrix-reader.ts';
 import { withOnlineShortcut } from './execution/online-shortcut.ts';
+import { OwnReader } from './execution/own-reader.ts';
 import { RegionAsker, type SignAsk } from './execution/region-asker.ts';
 import { RegionSource } from './execution/region-source.ts';
 import { RequestContext, type ServerContext } from './execution/request-context.ts';
@@ -52,6 +53,8 @@ export interface GatewayOptions {
   readonly meshStates: MeshStateSource;
   readonly savedState: SavedStateFile;
   readonly sign: SignAsk;
+  /** The own region's internal token; undefined while there is none. */
+  readonly ownToken: () => string | undefined;
   readonly production: boolean;
   readonly clock: Clock & MonotonicClock;
   readonly timer: Timer;
@@ -149,6 +152,7 @@ export class Gateway {
     const asker = tracing === undefined ? bareAsker : tracedAsker(bareAsker, tracing);
     const onReads = (reads: readonly PlannedRead[]): void => countFanOut(metrics, reads);
     const matrices = new MatrixReader({ regions: asker, clock, log, onReads });
+    const own = new OwnReader({ regions, token: this.#options.ownToken, clock, metrics, tracing });
     const slices = new SliceReader({ regions: asker, clock });
     const root = new DiscoveryRoot({ regions, ownAgeMs: () => this.#replica.ageMs() });
     const discovery = new DiscoverySource(root);
@@ -172,10 +176,12 @@ export class Gateway {
       metrics,
       gauges: () => setGatewayGauges(metrics, regions, this.#replica.ageMs()),
     });
-    registerOnlineRead(this.#fastify, { newContext, regions, matrices, metrics });
+    await this.#fastify.register(async scope => {
+      registerOnlineRead(scope, { newContext, regions, matrices, own, metrics });
+    });
     this.#apollo = await registerGraphql(this.#fastify, {
       region,
-      gateway: withOnlineShortcut(gateway, { regions, matrices, schema: discovery.schema }),
+      gateway: withOnlineShortcut(gateway, { regions, matrices, own, schema: discovery.schema }),
       newContext: () => this.#graphqlContext(),
       production,
       clock,

@@ -15,6 +15,7 @@ import { startTracing } from '@featuremesh/runtime/tracing';
 import { MeshStateClient } from './catalogue/mesh-state-client.ts';
 import { SavedStateFile } from './catalogue/saved-state.ts';
 import { askSigner } from './execution/ask-signer.ts';
+import { keptToken } from './execution/kept-token.ts';
 import { Gateway } from './gateway.ts';
 import { isolateFromVendor } from './plugins/vendor-isolation.ts';
 
@@ -34,6 +35,7 @@ async function run(path: string, log: Logger): Promise<void> {
     clock: systemClock,
   });
   const internalToken = () => readInternalToken(config.keys.internal);
+  const ownToken = keptToken({ read: internalToken, clock: systemClock });
   const meshStates = new MeshStateClient({
     region,
     serviceUrls: ownServiceUrls,
@@ -57,7 +59,8 @@ async function run(path: string, log: Logger): Promise<void> {
     ),
     meshStates: meshStates.next,
     savedState: new SavedStateFile(join(config.dataDir, 'run', 'gateway-mesh-state.json')),
-    sign: askSigner({ signer, clock: systemClock, own: { region, internalToken } }),
+    sign: askSigner({ signer, clock: systemClock, own: { region, internalToken: ownToken } }),
+    ownToken,
     production: process.env['NODE_ENV'] === 'production',
     clock: systemClock,
     timer: systemTimer,

@@ -25,6 +25,8 @@ let europe: TestRegion;
 let gateway: Gateway;
 let client: MeshStateClient;
 let url = '';
+/** Without it every read is planned. */
+let ownToken: string | undefined = INTERNAL_TOKEN;
 
 beforeAll(async () => {
   east = await TestRegion.start('us-east-1');
@@ -101,6 +103,7 @@ async function startGateway(): Promise<void> {
       clock: systemClock,
       own: { region, internalToken: () => INTERNAL_TOKEN },
     }),
+    ownToken: () => ownToken,
     production: true,
     clock: systemClock,
     timer: systemTimer,
@@ -230,4 +233,77 @@ test('a policy change reaches the gateway by the long poll', async () => {
     },
     { timeout: 3_000 },
   );
+});
+
+/** Reads by HTTP and by GraphQL of every kind that the own region answers in full. */
+const OWN_READS: readonly Record<string, unknown>[] = [
+  { features: ['delays:mean', 'pinned:mean'], keys: { airport: ['BOS', 'ATL', 'ZZZ', 'ATL'] } },
+  { features: ['pinned:mean'], keys: { airport: 'ATL' }, purpose: 'operations' },
+  { features: ['delays:mean'], keys: { airport: [] } },
+  { features: ['delays:mean'], keys: { airport: ['ATL'] }, maxAgeMs: 1 },
+  { features: ['delays:mean'], keys: { airport: ['ATL'] }, maxAgeMs: 1, includeStale: true },
+  { features: ['delays:mean', 'us-east-1/pinned@v1:mean'], keys: { airport: ['ATL'] }, consistency: 'home' },
+];
+
+test('what the own region answers in full goes there as it came, and the answer is the planned one', async () => {
+  const ownReads = async () => {
+    const { body } = await request(`${east.url}/metrics`);
+    const counted =
+      /featuremesh_http_requests_total\{[^}]*internal\/v1\/online\/read[^}]*status="200"[^}]*\} (\d+)/;
+    return Number(counted.exec(await body.text())?.[1] ?? 0);
+  };
+  const query =
+    'query ($features: [String!], $keys: JSON!, $maxAgeMs: Int, $purpose: String, $includeStale: Boolean, $consistency: JSON) { online(features: $features, keys: $keys, maxAgeMs: $maxAgeMs, purpose: $purpose, includeStale: $includeStale, consistency: $consistency) { rows results { region group as version rowIndex names columns statuses eventTimes source problem } } }';
+  for (const read of OWN_READS) {
+    const bodies = [
+      ['/v1/online/read', read],
+      ['/graphql', { query, variables: read }],
+    ] as const;
+    for (const [path, body] of bodies) {
+      const before = await ownReads();
+      const whole = await post(path, body);
+      expect(await ownReads()).toBe(before + 1);
+      ownToken = undefined;
+      const planned = await post(path, body).finally(() => {
+        ownToken = INTERNAL_TOKEN;
+      });
+      expect(await ownReads()).toBe(before + 1);
+      expect(whole).toEqual(planned);
+      expect(whole.status).toBe(200);
+    }
+  }
+});
+
+test('what the own region cannot answer in full is planned, whoever is wrong', async () => {
+  const reads: readonly Record<string, unknown>[] = [
+    { features: ['delays:nothing'], keys: { airport: 'ATL' } },
+    { features: ['delays:mean'], keys: { airport: ['ATL'], other: ['a', 'b'] } },
+    { features: ['delays:mean'], keys: {} },
+    { features: ['delays:mean'], keys: { airport: 'ATL' }, purpose: 7 },
+    { features: ['delays:mean'], keys: { airport: 'ATL' }, consistency: { after: 'nothing' } },
+  ];
+  for (const read of reads) {
+    const asked = await post('/v1/online/read', read);
+    ownToken = undefined;
+    const planned = await post('/v1/online/read', read).finally(() => {
+      ownToken = INTERNAL_TOKEN;
+    });
+    expect(asked).toEqual(planned);
+  }
+});
+
+test('the own way needs the internal token', async () => {
+  const body = {
+    caller: { jurisdictions: 'all', purposes: 'all' },
+    deadlineMs: Date.now() + 1_000,
+    request: OWN_READS[1],
+  };
+  const path = '/internal/v1/online/read';
+  expect((await east.call('POST', path, body)).status).toBe(401);
+  const bearer = { authorization: `Bearer ${INTERNAL_TOKEN}` };
+  expect((await east.call('POST', path, body, bearer)).body).toMatchObject({ rows: 1 });
+  expect((await east.call('POST', path, { ...body, deadlineMs: 1 }, bearer)).status).toBe(204);
+  // The caller's claims are judged, not the gateway's.
+  const nobody = { ...body, caller: { jurisdictions: ['BR'], purposes: 'all' } };
+  expect((await east.call('POST', path, nobody, bearer)).status).toBe(204);
 });

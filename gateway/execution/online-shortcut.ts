@@ -1,5 +1,5 @@
 import type { ApolloServerOptions, BaseContext } from '@apollo/server';
-import type { FeatureMatrix } from '@featuremesh/domain/online-answer';
+import type { FeatureMatrix, OnlineAnswer } from '@featuremesh/domain/online-answer';
 import type { PlannedRead } from '@featuremesh/domain/read-plan';
 import {
   type DocumentNode,
@@ -12,6 +12,7 @@ import { formattedProblem } from './graphql-problem.ts';
 import type { MatrixReader } from './matrix-reader.ts';
 import { homeOf, isRefusal, planOnline, type RegionKnowledge, refusalOfAll } from './online-plan.ts';
 import { type OnlineShape, onlineShapeOf, type ShapeField } from './online-shape.ts';
+import type { OwnReader } from './own-reader.ts';
 import { problemAgain } from './region-problem.ts';
 import { type RequestContext, requestOf } from './request-context.ts';
 
@@ -24,6 +25,7 @@ type Answer = Awaited<ReturnType<Executor>>;
 export interface OnlineShortcutOptions {
   readonly regions: RegionKnowledge;
   readonly matrices: MatrixReader;
+  readonly own: OwnReader;
   /** The root fields as discovery has them. */
   readonly schema: GraphQLSchema;
 }
@@ -63,15 +65,14 @@ export function withOnlineShortcut(gateway: Gateway, options: OnlineShortcutOpti
 async function answerOf(
   shape: OnlineShape,
   { request, context }: Execution,
-  { regions, matrices, schema }: OnlineShortcutOptions,
+  options: OnlineShortcutOptions,
 ): Promise<Answer | undefined> {
   const mesh = requestOf(context);
-  const args = argumentsOf(shape, schema, request.variables ?? {});
+  const args = argumentsOf(shape, options.schema, request.variables ?? {});
   if (mesh === undefined || args === undefined) return undefined;
-  const plan = planOnline(args, mesh, regions);
-  if (!plan.ok || refusalOfAll(plan.value) !== undefined) return undefined;
-  const { rows, reads } = plan.value;
-  const filled = await matrices.read(reads, mesh.read);
+  const answer = (await ownAnswer(args, mesh, options.own)) ?? (await plannedAnswer(args, mesh, options));
+  if (answer === undefined) return undefined;
+  const { rows, results: filled, reads } = answer;
   const online: Record<string, unknown> = {};
   const errors: GraphQLError[] = [];
   for (const { field, responseKey, fields } of shape.members) {
@@ -82,6 +83,29 @@ async function answerOf(
   }
   const data = { [shape.rootKey]: online };
   return errors.length === 0 ? { data } : { data, errors };
+}
+
+interface Filled extends OnlineAnswer {
+  /** The plan of each result; none where the own region answered all of it, without a problem. */
+  readonly reads: readonly PlannedRead[];
+}
+
+async function ownAnswer(asked: unknown, mesh: RequestContext, own: OwnReader): Promise<Filled | undefined> {
+  const bytes = await own.read({ asked, json: JSON.stringify(asked) }, mesh.read);
+  if (bytes === undefined) return undefined;
+  const { rows, results }: OnlineAnswer = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  return { rows, results, reads: [] };
+}
+
+async function plannedAnswer(
+  asked: unknown,
+  mesh: RequestContext,
+  { regions, matrices }: OnlineShortcutOptions,
+): Promise<Filled | undefined> {
+  const plan = planOnline(asked, mesh, regions);
+  if (!plan.ok || refusalOfAll(plan.value) !== undefined) return undefined;
+  const { rows, reads } = plan.value;
+  return { rows, results: await matrices.read(reads, mesh.read), reads };
 }
 
 /** The arguments with the defaults of the schema; undefined where they do not fit it, which is the executor's to say. */

@@ -6,6 +6,7 @@ import { outcomeOfStatus } from '@featuremesh/runtime/request-outcome';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { MatrixReader } from '../execution/matrix-reader.ts';
 import { planOnline, type RegionKnowledge, refusalOfAll } from '../execution/online-plan.ts';
+import type { OwnReader } from '../execution/own-reader.ts';
 import { isErrorCode } from '../execution/region-problem.ts';
 import type { RequestContext } from '../execution/request-context.ts';
 import { MAX_REQUEST_BODY_BYTES } from '../limits.ts';
@@ -16,6 +17,7 @@ export interface OnlineReadRouteOptions {
   readonly newContext: () => RequestContext;
   readonly regions: RegionKnowledge;
   readonly matrices: MatrixReader;
+  readonly own: OwnReader;
   readonly metrics: Metrics;
 }
 
@@ -24,7 +26,13 @@ export interface OnlineReadRouteOptions {
  * policy refuses every part a problem with its candidates; where no part could be read the answer with the first problem's status.
  */
 export function registerOnlineRead(fastify: FastifyInstance, parts: OnlineReadRouteOptions): void {
-  const { newContext, regions, matrices, metrics } = parts;
+  const { newContext, regions, matrices, own, metrics } = parts;
+  const texts = new WeakMap<object, string>();
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
+    texts.set(request, String(text));
+    parse(request, String(text), done);
+  });
   const partial = new WeakSet<object>();
   const onResponse = (request: object, reply: FastifyReply, done: () => void): void => {
     const whole = outcomeOfStatus(reply.statusCode);
@@ -36,6 +44,10 @@ export function registerOnlineRead(fastify: FastifyInstance, parts: OnlineReadRo
   const options = { bodyLimit: MAX_REQUEST_BODY_BYTES, onResponse };
   fastify.post('/v1/online/read', options, async (request, reply) => {
     const context = newContext();
+    const json = texts.get(request);
+    const whole =
+      json === undefined ? undefined : await own.read({ asked: request.body, json }, context.read);
+    if (whole !== undefined) return reply.type('application/json; charset=utf-8').send(whole);
     const plan = planOnline(request.body, context, regions);
     if (!plan.ok) return sendProblem(reply, plan.problem);
     const refusal = refusalOfAll(plan.value);

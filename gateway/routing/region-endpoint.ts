@@ -5,15 +5,17 @@ import { fail, ok, type Result } from '@featuremesh/domain/result';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import { MAX_CALLS_PER_REGION, PROBE_DEADLINE_MS } from '../limits.ts';
 import type { Deadlines } from './deadlines.ts';
-import { ServiceWay } from './service-way.ts';
+import { type ServiceCall, ServiceWay } from './service-way.ts';
 
-/** One call of a region's GraphQL endpoint. */
+/** One call of a region. */
 export interface RegionCall {
   /** JSON text of the whole body. */
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
+
+type PathCall = RegionCall & Pick<ServiceCall, 'path' | 'as'>;
 
 const LATENCY_WEIGHT = 0.2;
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
@@ -62,22 +64,32 @@ export class RegionEndpoint {
   }
 
   /** Posts to the region's GraphQL endpoint; the parsed JSON of a 200 answer, else a problem. */
-  async post({ body, headers, timeoutMs }: RegionCall): Promise<Result<unknown>> {
+  post(call: RegionCall): Promise<Result<unknown>> {
+    return this.#counted({ ...call, path: '/graphql', as: 'json' });
+  }
+
+  /** Posts to another path; the bytes of a 200 answer, undefined for every other. */
+  async relay(call: RegionCall & { readonly path: string }): Promise<Uint8Array | undefined> {
+    const reply = await this.#counted({ ...call, as: 'bytes' });
+    return reply.ok && reply.value instanceof Uint8Array ? reply.value : undefined;
+  }
+
+  async #counted(call: PathCall): Promise<Result<unknown>> {
     if (this.#underWay >= MAX_CALLS_PER_REGION) return fail(this.#unavailable('too many calls under way'));
     this.#underWay += 1;
     try {
-      return await this.#post({ body, headers: { ...headers, ...JSON_HEADERS }, timeoutMs });
+      return await this.#post({ ...call, headers: { ...call.headers, ...JSON_HEADERS } });
     } finally {
       this.#underWay -= 1;
     }
   }
 
-  async #post({ body, headers, timeoutMs }: RegionCall): Promise<Result<unknown>> {
+  async #post({ body, headers, timeoutMs, path, as }: PathCall): Promise<Result<unknown>> {
     const untilMs = this.#clock.monotonicMs() + timeoutMs;
     let reason = this.#unavailable('it did not answer the last calls');
     let leftMs = timeoutMs;
     for (const way of this.#inTurn()) {
-      const outcome = await way.call({ method: 'POST', path: '/graphql', headers, body, timeoutMs: leftMs });
+      const outcome = await way.call({ method: 'POST', path, headers, body, timeoutMs: leftMs, as });
       if (outcome === undefined) continue;
       if (outcome.kind === 'late') return fail(this.#late());
       if (outcome.kind === 'answered')
@@ -100,6 +112,7 @@ export class RegionEndpoint {
           method: 'GET',
           path: '/health/live',
           timeoutMs: PROBE_DEADLINE_MS,
+          as: 'bytes',
         });
         if (outcome?.kind === 'answered') this.#measured(this.#clock.monotonicMs() - startedMs);
       }),

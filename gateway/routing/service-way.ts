@@ -12,9 +12,11 @@ export interface ServiceCall {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
+  /** What a 200 answer is taken as: its JSON, parsed, or its bytes as they came. */
+  readonly as: 'json' | 'bytes';
 }
 
-/** How a call ended: with an answer below 500 (parsed, where it is a 200), too late, or in any other way. */
+/** How a call ended: with an answer below 500 (with its value, where it is a 200), too late, or in any other way. */
 export type ServiceOutcome =
   | { readonly kind: 'answered'; readonly status: number; readonly value: unknown }
   | { readonly kind: 'late' }
@@ -60,7 +62,7 @@ export class ServiceWay {
   }
 
   /** By undici's own handlers: promises and streams around them cost more than the call itself. */
-  #send({ method, path, headers, body, timeoutMs }: ServiceCall): Promise<ServiceOutcome> {
+  #send({ method, path, headers, body, timeoutMs, as }: ServiceCall): Promise<ServiceOutcome> {
     return new Promise(resolve => {
       let controller: Dispatcher.DispatchController | undefined;
       let isLate = false;
@@ -94,7 +96,7 @@ export class ServiceWay {
           onResponseData: (_, chunk) => {
             chunks.push(chunk);
           },
-          onResponseEnd: () => settle(outcomeOf(status, chunks)),
+          onResponseEnd: () => settle(outcomeOf(status, chunks, as)),
           onResponseError: () => settle({ kind: 'failed', why: 'the call failed' }),
         },
       );
@@ -103,11 +105,12 @@ export class ServiceWay {
 }
 
 /** An answer that nobody can use counts as a failure: 5xx, or a 200 that is no JSON. */
-function outcomeOf(status: number, chunks: readonly Buffer[]): ServiceOutcome {
+function outcomeOf(status: number, chunks: readonly Buffer[], as: ServiceCall['as']): ServiceOutcome {
   if (status >= 500) return { kind: 'failed', why: `it answered ${status}` };
   if (status !== 200) return { kind: 'answered', status, value: undefined };
   const [first] = chunks;
   const body = first === undefined || chunks.length > 1 ? Buffer.concat(chunks) : first;
+  if (as === 'bytes') return { kind: 'answered', status, value: body };
   try {
     return { kind: 'answered', status, value: JSON.parse(body.toString('utf8')) };
   } catch {

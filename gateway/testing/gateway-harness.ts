@@ -183,6 +183,7 @@ export class GatewayHarness {
       meshStates: (_, signal) => this.#feed.next(signal),
       savedState: new SavedStateFile(join(mkdtempSync(join(tmpdir(), 'fm-gateway-')), 'state.json')),
       sign: askSigner({ signer, clock: systemClock }),
+      ownToken: () => undefined,
       production: production ?? false,
       clock: systemClock,
       timer: systemTimer,

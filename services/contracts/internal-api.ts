@@ -33,6 +33,22 @@ export const policyConfirmedSchema = z.strictObject({
 /** Query of `GET /internal/v1/refills`: which groups a lost store still needs from this peer. */
 export const refillsQuerySchema = z.strictObject({ peer: z.string() });
 
+const claimSchema = z.union([z.literal('all'), z.array(z.string())]);
+
+/**
+ * Body of `POST /internal/v1/online/read`: a client's read as it came, and what the own region's gateway knows of him. Answer: 200 where
+ * this region answers all of it, else 204, and the gateway plans it.
+ */
+export const ownReadSchema = z.strictObject({
+  caller: z.strictObject({ jurisdictions: claimSchema, purposes: claimSchema }),
+  /** When nobody waits any more: ms since the Unix epoch. */
+  deadlineMs: countSchema,
+  request: z.unknown(),
+});
+
+/** Where a region's own gateway has a client's read answered as it came. */
+export const OWN_READ_PATH = '/internal/v1/online/read';
+
 const groupVersion = { groupId: z.string(), version: z.int().min(1) };
 
 /** Answer of `GET /internal/v1/refills`. */

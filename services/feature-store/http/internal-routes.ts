@@ -12,8 +12,9 @@ import {
 import { linkReportSchema } from '@featuremesh/contracts/link-status';
 import { encodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import { showsInternalToken } from '@featuremesh/runtime/internal-token';
+import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { FastifyInstance } from 'fastify';
 import type { RefillDesk } from '../ingest/store-refill.ts';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
@@ -21,8 +22,10 @@ import type { Registry } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
 import { Publisher } from '../registry/publisher.ts';
 import type { StateWaiter } from '../registry/state-waiter.ts';
+import type { RegionReader } from '../serving/region-reader.ts';
 import { snapshotRows } from '../serving/snapshot-rows.ts';
 import { parseInput } from './parse-input.ts';
+import { registerOwnReadRoute } from './read-route.ts';
 
 /** Bytes of one catalogue message: 1,000 entries of 16 KiB. */
 const MAX_ENTRIES_BYTES = 16 * 1024 * 1024;
@@ -35,7 +38,9 @@ export interface InternalRouteOptions {
   readonly importer: EntryImporter;
   readonly store: Pick<OnlineStore, 'scan' | 'appliedPositions'>;
   readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
-  readonly clock: Clock;
+  readonly clock: Clock & MonotonicClock;
+  readonly reader: RegionReader;
+  readonly metrics: Metrics;
   readonly refills: RefillDesk | undefined;
 }
 
@@ -88,6 +93,7 @@ export async function registerInternalRoutes(
     });
     registerRefills(scope, options);
     registerSnapshot(scope, options);
+    registerOwnReadRoute(scope, options);
   });
 }
 

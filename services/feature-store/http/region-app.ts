@@ -116,14 +116,15 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
       await options.gauges?.();
     },
   });
-  registerReadRoute(fastify, { reader: new RegionReader({ view, tickets, clock }), metrics, clock });
+  const reader = new RegionReader({ view, tickets, clock });
+  registerReadRoute(fastify, { reader, metrics, clock });
   registerCatalogueRoutes(fastify, { view, clock });
   registerDesks(fastify, options, { tables, modes, view, officers });
   const common = { registry, importer, store, tableFor, clock, refills };
   registerStatusRoutes(fastify, { ...common, view, tickets });
   const waiter = new StateWaiter({ registry, timer, signal });
   const token = options.internalToken;
-  await registerInternalRoutes(fastify, { ...common, token, waiter });
+  await registerInternalRoutes(fastify, { ...common, token, waiter, reader, metrics });
   const server = await registerGraphql(fastify, {
     region: options.region,
     tickets,

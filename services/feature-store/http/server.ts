@@ -1,3 +1,4 @@
+import { OWN_READ_PATH } from '@featuremesh/contracts/internal-api';
 import { MAX_JSON_BODY_BYTES } from '@featuremesh/domain/limits';
 import { problem } from '@featuremesh/domain/problem';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
@@ -27,6 +28,7 @@ const SERVED_WHILE_DRAINING: ReadonlySet<string> = new Set([
   '/health/route',
   '/metrics',
   '/v1/online/read',
+  OWN_READ_PATH,
   '/graphql',
 ]);
 
