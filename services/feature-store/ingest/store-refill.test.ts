@@ -8,16 +8,24 @@ import { StoreRefill } from './store-refill.ts';
 
 const shared = { groupId: SHARED_GROUP.id, version: 1, generation: 1 };
 const pinned = { groupId: PINNED_GROUP.id, version: 1, generation: 1 };
-const clock = { nowMs: () => Date.parse('2026-07-01T00:00:00Z'), nowUs: () => 0n };
+let nowMs: number;
+const clock = { nowMs: () => nowMs, nowUs: () => 0n };
 let store: MemoryOnlineStore;
 let counts: Record<string, number>;
 let links: readonly Partial<LinkStatus>[];
 
 beforeEach(async () => {
+  nowMs = Date.parse('2026-07-01T00:00:00Z');
   store = new MemoryOnlineStore();
   await store.ensureTables([shared, pinned]);
   counts = { [`${SHARED_GROUP.id}/1`]: 40, [`${PINNED_GROUP.id}/1`]: 7 };
   links = [];
+});
+
+/** What the agent reports of the link from a peer. */
+const linkFrom = (peer: LinkStatus['peer'], connected: boolean): LinkStatus => ({
+  ...{ peer, connected, direction: 'in', linkEpoch: 'l1', linkSeq: 1, pendingBatches: 0, lagMs: null },
+  ...{ gaps: 0, heldBatches: 0, shippedRows: 0, importedRows: 0, refusedBatches: 0 },
 });
 
 function refill(): StoreRefill {
@@ -98,4 +106,36 @@ test('lost rows that were written again are no longer told, and counts are kept 
   expect((await one.state())?.lost).toEqual([{ group: `${EAST}/pinned`, version: 1, rows: 2 }]);
   await one.count();
   expect(counts).toEqual({ [`${SHARED_GROUP.id}/1`]: 0, [`${PINNED_GROUP.id}/1`]: 5 });
+});
+
+test('regions that have all lost a group give each other what their logs had after a minute, read it, and say what is missing', async () => {
+  const one = refill();
+  const look = async (afterMs: number): Promise<readonly boolean[]> => {
+    nowMs += afterMs;
+    await one.look('e1');
+    return [one.isEmpty(shared), one.awaits(shared)];
+  };
+  await one.begin();
+  // A holder that cannot be reached may have the rows: no time counts.
+  expect(await look(0)).toEqual([true, true]);
+  expect(await look(600_000)).toEqual([true, true]);
+  links = [linkFrom(WEST, true)];
+  expect(await look(0)).toEqual([true, true]);
+  expect(await look(59_000)).toEqual([true, true]);
+  links = [linkFrom(WEST, false)];
+  expect(await look(1_000)).toEqual([true, true]);
+  links = [linkFrom(WEST, true)];
+  expect(await look(59_000)).toEqual([true, true]);
+  expect(await look(60_000)).toEqual([false, true]);
+  expect((await one.state())?.lost).toContainEqual({ group: `${EAST}/shared`, version: 1, rows: 40 });
+  // The peer does the same; what its log had has come, twelve rows.
+  const rows = Array.from({ length: 12 }, (_, at) => ({ key: Uint8Array.of(at), row: new Uint8Array(80) }));
+  await store.apply({ table: shared, rows });
+  await imported(9);
+  await filled(one, 9);
+  expect(await look(0)).toEqual([false, false]);
+  expect(await one.state()).toEqual({
+    awaited: [],
+    lost: expect.arrayContaining([{ group: `${EAST}/shared`, version: 1, rows: 28 }]),
+  });
 });

@@ -35,13 +35,19 @@ export interface StoreRefillOptions {
   readonly clock: Clock;
 }
 
+/**
+ * How long a region that lost a group waits for its first snapshot, with every holder reachable, until it gives others what its own log
+ * had: a holder that is whole begins to send within seconds, so all of them have lost theirs, and each waits for another.
+ */
+const MUTUAL_WAIT_MS = 60_000;
+
 /** Values of a watermark `refill/…`: they only rise, so that a snapshot that has come is never awaited again. */
 const OWED = 1;
 const FILLED = 2;
 
 const tableKey = ({ groupId, version }: RefilledGroup): string => `${groupId}/${version}`;
 const refillWatermark = (group: RefilledGroup, peer: string): string => `refill/${tableKey(group)}/${peer}`;
-/** Rows that a table held before the store was lost, where no peer holds them. */
+/** Rows that a table held before the store was lost, where no peer holds them, or all have lost theirs as well. */
 const heldWatermark = (group: RefilledGroup): string => `held/${tableKey(group)}`;
 
 interface Awaited {
@@ -58,14 +64,17 @@ export type RebuildState = NonNullable<SyncStatus['rebuild']>;
 
 /**
  * What of a lost store its log has forgotten: of a replicated group every peer that holds it sends a snapshot, and the group is not read
- * before those have come that can be reached, one at least; of another group nobody has the rows, so it is said how many. What is
- * awaited stands in the store itself and is shared by the region's processes.
+ * before those have come that can be reached, one at least; of another group nobody has the rows, so it is said how many. Regions that
+ * have all lost a group give each other what their logs had, after a stated time. What is awaited stands in the store itself and is
+ * shared by the region's processes.
  */
 export class StoreRefill implements RefillDesk {
   readonly #options: StoreRefillOptions;
   #awaited: ReadonlyMap<string, Awaited> = new Map();
   #lost: readonly RefilledGroup[] = [];
   #feedEpoch: string | undefined;
+  /** Since when all that could send a group are reachable, and none has; by `tableKey`. */
+  #waitingSinceMs: ReadonlyMap<string, number> = new Map();
 
   constructor(options: StoreRefillOptions) {
     this.#options = options;
@@ -102,15 +111,15 @@ export class StoreRefill implements RefillDesk {
 
   /** Reads what is awaited and lost, as the store and the agent's reports say now. */
   async look(feedEpoch?: string): Promise<void> {
-    const { store, registry } = this.#options;
+    const { store, registry, clock } = this.#options;
     this.#feedEpoch = feedEpoch ?? this.#feedEpoch;
     const reachable = new Set<string>(reachablePeers(registry.reports().links?.links ?? []));
     const awaited = new Map<string, Awaited>();
+    const waitingSinceMs = new Map<string, number>();
     const lost: RefilledGroup[] = [];
     for (const { groupId, version, held } of await registry.tablePlacements()) {
       const group = { groupId, version };
       if (!held) continue;
-      if ((await store.watermark(heldWatermark(group))) > 0) lost.push(group);
       const owing: RegionId[] = [];
       let hasOne = false;
       // A peer that left the placement, or the mesh, has nothing to send any more.
@@ -120,10 +129,18 @@ export class StoreRefill implements RefillDesk {
         else if (mark === OWED) owing.push(peer);
       }
       const isBlocked = !hasOne || owing.some(peer => reachable.has(peer));
-      if (owing.length > 0)
-        awaited.set(tableKey(group), { group, peers: owing, isBlocked, isEmpty: !hasOne });
+      let isEmpty = !hasOne;
+      if (isEmpty && owing.length > 0 && owing.every(peer => reachable.has(peer))) {
+        const sinceMs = this.#waitingSinceMs.get(tableKey(group)) ?? clock.nowMs();
+        waitingSinceMs.set(tableKey(group), sinceMs);
+        isEmpty = clock.nowMs() - sinceMs < MUTUAL_WAIT_MS;
+        if (!isEmpty) await this.#noteLost(group);
+      }
+      if (owing.length > 0) awaited.set(tableKey(group), { group, peers: owing, isBlocked, isEmpty });
+      if ((await store.watermark(heldWatermark(group))) > 0) lost.push(group);
     }
     this.#awaited = awaited;
+    this.#waitingSinceMs = waitingSinceMs;
     this.#lost = lost;
   }
 
@@ -171,6 +188,14 @@ export class StoreRefill implements RefillDesk {
     for (const table of await registry.tablePlacements())
       if (table.held) rows[tableKey(table)] = await store.countRows(table);
     await counts.save(rows);
+  }
+
+  /** What was counted before the loss; what comes from others all the same is taken off where it is told. */
+  async #noteLost(group: RefilledGroup): Promise<void> {
+    const { store, counts } = this.#options;
+    const rows = (await counts.read())[tableKey(group)] ?? 0;
+    if (rows === 0 || (await store.watermark(heldWatermark(group))) > 0) return;
+    await store.apply({ ...NO_STEP, watermark: { name: heldWatermark(group), sequence: rows } });
   }
 
   async #lostRows(group: RefilledGroup): Promise<number> {
