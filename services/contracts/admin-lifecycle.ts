@@ -25,7 +25,7 @@ export const retirementRequestSchema = z.strictObject({
   ...terms,
   /** Retires it although other definitions depend on it; they then answer GROUP_RETIRED. */
   evenIfUsed: z.boolean().default(false),
-  /** The last step, deleting the rows: NOT_YET_SUPPORTED. */
+  /** The last step: deletes the rows in every region, for good. */
   purge: z.boolean().default(false),
 });
 

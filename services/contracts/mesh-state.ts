@@ -118,6 +118,7 @@ export const catalogueGroupSchema = z.strictObject({
   subject: z.boolean(),
   revisions: z.array(z.array(featureSchema)),
   retentionFloorMs: z.int().exactOptional(),
+  purged: z.literal(true).exactOptional(),
   aliases: z.array(z.string()),
 });
 

@@ -112,6 +112,8 @@ export interface CatalogueGroup {
   readonly revisions: readonly (readonly FeatureDefinition[])[];
   /** Rows with an event time before it (ms since the Unix epoch) expired under an earlier, shorter retention and stay expired. */
   readonly retentionFloorMs?: number;
+  /** Retired for good: no region may hold rows of this version any more, and it is never opened again. */
+  readonly purged?: true;
   /** Aliases that point at this version (`production`, `latest`). */
   readonly aliases: readonly string[];
 }

@@ -202,7 +202,7 @@ function ownerChanges(old: FeatureGroupDefinition, next: FeatureGroupDefinition)
   if (old.state !== next.state)
     changes.push(
       next.state === 'retired'
-        ? data('the group is retired', 'no more rows are accepted or read; those that are there stay')
+        ? data('the group is retired', 'no more rows are accepted or read; they stay until they are purged')
         : compatible('the group is active again', 'rows are accepted and read again'),
     );
   return changes;

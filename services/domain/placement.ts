@@ -20,6 +20,8 @@ export interface GroupPlacement {
   readonly rows: 'shared' | 'origin';
   /** True where every placement region holds all rows: active-active and shared. */
   readonly replicated: boolean;
+  /** True where rows may be in no region any more, though the definition is placed and known as before. */
+  readonly purged: boolean;
   readonly egress: EgressClass;
   readonly readers: {
     /** Intersection of the lists that policies state; null where none does. */
@@ -128,9 +130,9 @@ export function gatewaySet(p: GroupPlacement, holder: RegionId, state: MeshState
     .map(region => region.id);
 }
 
-/** Whether `region` may hold rows that `origin` accepted: any placement region where replicated, else only the origin itself. */
+/** Whether `region` may hold rows that `origin` accepted: any placement region where replicated, else only the origin itself; none once purged. */
 export function mayHold(p: GroupPlacement, region: RegionId, origin: RegionId): boolean {
-  return p.placement.includes(region) && (p.replicated || region === origin);
+  return !p.purged && p.placement.includes(region) && (p.replicated || region === origin);
 }
 
 /** Whether the caller may receive rows that `holder` holds: its jurisdictions and purposes against the policy's readers (R11). */
@@ -176,7 +178,7 @@ function purposeMayRead(p: GroupPlacement, caller: ReadCaller): boolean {
   return caller.purposes.some(one => purposes.includes(one));
 }
 
-type Combined = Omit<GroupPlacement, 'placement' | 'replicated'>;
+type Combined = Omit<GroupPlacement, 'placement' | 'replicated' | 'purged'>;
 
 /** Intersects all policies of all sources; a source without any counts as its home region only. */
 function combine(sources: readonly (Source | undefined)[], state: MeshState): Combined {
@@ -221,6 +223,7 @@ function resolve(combined: Combined, group: CatalogueGroup, _state: MeshState): 
     ...combined,
     placement: combined.allowed.filter(region => region === homeRegion || sync.regions.includes(region)),
     replicated: sync.mode === 'active-active' && combined.rows === 'shared',
+    purged: group.purged === true,
   };
 }
 

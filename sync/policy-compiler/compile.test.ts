@@ -1,3 +1,4 @@
+import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
 import { placementOf } from '@featuremesh/domain/placement';
 import { regionId } from '@featuremesh/domain/region-id';
@@ -84,6 +85,43 @@ test('of any mesh, rows are accepted and shipped by origin, never to a region ou
     }),
     { numRuns: 200 },
   );
+});
+
+test('S8: of any mesh, rows of a purged version are held, taken and shipped by nobody; all else stays, its placement too', () => {
+  fc.assert(
+    fc.property(meshStates, fc.nat(4), (state, pick) => {
+      const chosen = state.groups[pick % state.groups.length];
+      const groups = state.groups.map(group => (group === chosen ? purged(group) : group));
+      const [before, after] = [state, { ...state, groups }].map(each =>
+        compilePolicy(each, GENERATED_NOW_MS),
+      );
+      const others = (subjects: readonly string[] = []) =>
+        subjects.filter(subject => subject.split('.')[1] !== chosen?.id);
+      expect(after?.feedSubjects).toEqual(others(before?.feedSubjects));
+      for (const [peer, link] of after?.links ?? []) {
+        expect(link.outSubjects).toEqual(others(before?.links.get(peer)?.outSubjects));
+        expect(after?.importable(peer).filter(({ groupId }) => groupId === chosen?.id)).toEqual([]);
+      }
+      for (const origin of GENERATED_REGIONS) {
+        const rows = { groupId: chosen?.id ?? '', version: 1, origin };
+        for (const region of GENERATED_REGIONS) expect(after?.mayShip(rows, region)).toBe(false);
+        // Of whatever revision: what was packed later than this region knows of is not waited for.
+        for (const packedBy of [1, 9]) expect(after?.judgeImport({ ...rows, packedBy })).toBe('refuse');
+      }
+      const placements = [state, { ...state, groups }].map(each =>
+        each.groups.map(group => placementOf(group, each, GENERATED_NOW_MS).placement),
+      );
+      expect(placements[1]).toEqual(placements[0]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+const purged = (group: CatalogueGroup): CatalogueGroup => ({
+  ...group,
+  purged: true,
+  revision: group.revision + 1,
+  definition: { ...group.definition, state: 'retired' },
 });
 
 test('the hash is the same for the same rules in any order, whatever the revision, and another for others (R8)', () => {

@@ -159,8 +159,32 @@ describe('retire', () => {
     });
     expect(await codeOf(read('delays:mean'))).toBe('GROUP_RETIRED');
     expect((await retire({ group: 'delays' })).body.outcome).toBe('unchanged');
-    const purge = await retire({ group: 'delays', purge: true });
-    expect([purge.status, purge.body.code]).toEqual([501, 'NOT_YET_SUPPORTED']);
+  });
+
+  test('a purge says what it deletes, then the tables are gone; the name goes on as a new version, which starts empty', async () => {
+    await apply(definitions([group('delays')]));
+    const rows = [{ key: { airport: 'ATL' }, eventTimeMs: 0, features: { mean: 1.5 } }];
+    await region.put('delays', rows);
+    const before = await region.store.listTables();
+    const planned = await retire({ group: 'delays', purge: true, dryRun: true });
+    expect(planned.body.consequences).toEqual([
+      'no more rows of v1 are accepted or read',
+      'the rows of v1 are deleted in every region that holds them, in each as soon as it hears of it, for good: the name goes on as a new version',
+    ]);
+    expect([before.length, await region.store.listTables()]).toEqual([1, before]);
+    await retire({ group: 'delays' });
+    expect((await retire({ group: 'delays', purge: true })).body).toMatchObject({
+      outcome: 'done',
+      versions: [{ version: 1, state: 'purged' }],
+    });
+    expect(await region.store.listTables()).toEqual([]);
+    expect(await codeOf(read('delays:mean'))).toBe('GROUP_RETIRED');
+    expect((await retire({ group: 'delays', purge: true })).body.outcome).toBe('unchanged');
+    const { body } = await apply(definitions([group('delays')]));
+    expect(body.changes[1]).toMatchObject({ kind: 'version', object: { version: 2 } });
+    expect(await codeOf(read('delays@v1:mean'))).toBe('GROUP_RETIRED');
+    const empty = (await read('delays@v2:mean')).body.results[0];
+    expect(empty).toMatchObject({ version: 2, statuses: ['NOT_FOUND'] });
   });
 
   test('a file that says active reopens it, and its plan says so', async () => {

@@ -61,6 +61,10 @@ function changesOf(
   keys: Keys,
 ): readonly GroupChange[] {
   const changes = groupChanges(newest, { definition, ...keys });
+  if (newest.purged === true && definition.state === 'active') {
+    const what = `v${newest.version} was retired and its rows deleted: it is not opened again`;
+    return [...changes, { effect: 'version', what, follows: 'a new version, which starts empty' }];
+  }
   if (changes.length > 0 || isDeepStrictEqual(newest.definition, definition)) return changes;
   const what = 'the definition is written otherwise';
   return [{ effect: 'compatible', what, follows: 'rows are not concerned' }];
@@ -182,7 +186,10 @@ function governedAs(
   before: FeatureGroupDefinition,
   after: FeatureGroupDefinition,
 ): CatalogueGroup | undefined {
-  const changed = OF_THE_GROUP.filter(member => !isDeepStrictEqual(before[member], after[member]));
+  const changed = OF_THE_GROUP.filter(
+    member =>
+      !isDeepStrictEqual(before[member], after[member]) && !(member === 'state' && group.purged === true),
+  );
   const definition = { ...group.definition };
   for (const member of changed) delete (definition as Partial<FeatureGroupDefinition>)[member];
   const members = changed.filter(member => after[member] !== undefined);

@@ -26,7 +26,7 @@ export class LifecycleDesk {
     return this.#change(request, actor, state => planPromotion(request, state));
   }
 
-  /** Closes a group or a version to reads and writes, or says what would follow. Throws the problems of `planRetirement`. */
+  /** Closes a group or a version to reads and writes, and deletes its rows where asked to, or says what would follow. Throws the problems of `planRetirement`. */
   retire(request: RetirementRequest, actor: string): Promise<LifecycleAnswer> {
     return this.#change(request, actor, state => planRetirement(request, state));
   }
@@ -78,7 +78,7 @@ function answerOf(
     versions: new Catalogue(state).versions(state.region, name).map(one => ({
       version: one.version,
       aliases: [...one.aliases],
-      state: one.definition.state,
+      state: one.purged === true ? 'purged' : one.definition.state,
     })),
     consequences: [...consequences],
     revision: state.revision,

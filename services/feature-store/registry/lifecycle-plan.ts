@@ -69,22 +69,22 @@ function keptBy(current: CatalogueGroup, state: MeshState): readonly string[] {
 }
 
 /**
- * Retires a group, or one version of it: no more rows are accepted or read, those that are there stay. Problems: as for promotion,
- * and STILL_USED where an alias or another definition depends on it.
+ * Retires a group, or one version of it: no more rows are accepted or read, those that are there stay unless they are to be purged,
+ * which is for good. Problems: as for promotion, and STILL_USED where an alias or another definition depends on it.
  */
 export function planRetirement(
   { group: reference, evenIfUsed, purge }: { group: string; evenIfUsed: boolean; purge: boolean },
   state: MeshState,
 ): Result<LifecyclePlan> {
-  if (purge)
-    return fail(problem('NOT_YET_SUPPORTED', 'the rows of a retired group are not deleted yet; they stay'));
   const parsed = parseGroupReference(reference);
   const whole = parsed?.version === undefined && parsed?.alias === undefined;
   const found = ownVersions(reference, parsed, state);
   if (!found.ok) return found;
   const { versions, named } = found.value;
   const name = nameOf(named);
-  const affected = (whole ? versions : [named]).filter(({ definition }) => definition.state === 'active');
+  const affected = (whole ? versions : [named]).filter(
+    ({ definition, purged }) => definition.state === 'active' || (purge && purged !== true),
+  );
   if (affected.length === 0)
     return ok({ group: name, entries: [], consequences: [], what: `${reference} is retired` });
   const others = versions.some(group => !affected.includes(group) && group.definition.state === 'active');
@@ -100,23 +100,28 @@ export function planRetirement(
   const numbers = affected.map(({ version }) => `v${version}`).join(', ');
   return ok({
     group: name,
-    entries: affected.map(group => entryOf(retired(group), state)),
+    entries: affected.map(group => entryOf(retired(group, purge), state)),
     consequences: [
-      `no more rows of ${numbers} are accepted or read; those that are there stay`,
+      `no more rows of ${numbers} are accepted or read${purge ? '' : '; those that are there stay'}`,
+      ...(purge ? [deletionOf(numbers)] : []),
       ...(users.length === 0 ? [] : [`${users.join(', ')} answer GROUP_RETIRED for it`]),
     ],
-    what: `retire ${name} ${numbers}`,
+    what: `retire ${name} ${numbers}${purge ? ' and delete the rows' : ''}`,
   });
 }
+
+const deletionOf = (numbers: string): string =>
+  `the rows of ${numbers} are deleted in every region that holds them, in each as soon as it hears of it, for good: the name goes on as a new version`;
 
 function usersOf(groups: readonly CatalogueGroup[], state: MeshState): readonly string[] {
   const graph = new LineageGraph(state, new Catalogue(state));
   return [...new Set(groups.flatMap(group => graph.usersOf(group)))].sort();
 }
 
-function retired(group: CatalogueGroup): CatalogueGroup {
+function retired(group: CatalogueGroup, purge: boolean): CatalogueGroup {
   return {
     ...group,
+    ...(purge ? { purged: true } : {}),
     definition: { ...group.definition, state: 'retired' },
     revision: group.revision + 1,
     revisions: [...group.revisions, group.definition.features],

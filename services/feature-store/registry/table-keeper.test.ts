@@ -116,6 +116,27 @@ test('leftovers of older generations are dropped, and a drop that failed is trie
   expect([...store.held.values()]).toEqual([{ ...old, generation: 2 }]);
 });
 
+test('S8: the table of a purged version is dropped, at home and where a peer told of it, and does not come back', async () => {
+  for (const home of ['us-east-1', 'eu-west-1']) {
+    const { store, keeper } = setUp();
+    const { registry, tables } = keeper();
+    const purged = (sequence: number): CatalogueEntry => {
+      const told = entry(home, sequence);
+      if (told.kind !== 'group') throw new Error('a group is told');
+      const definition = { ...told.group.definition, state: 'retired' as const };
+      return { ...told, group: { ...told.group, revision: 2, definition, purged: true } };
+    };
+    // Held before by another policy, in the case of the peer's.
+    await registry.saveTablePlacements([{ groupId: ID, version: 1, generation: 3, held: true }]);
+    await commit(registry, [entry(home, 1)]);
+    if (home === 'us-east-1') await tables.settle();
+    expect(store.held.size).toBe(home === 'us-east-1' ? 1 : 0);
+    await commit(registry, [purged(2)]);
+    for (let again = 0; again < 2; again += 1) await tables.settle();
+    expect([tables.tableFor(ID, 1), store.held.size]).toEqual([undefined, 0]);
+  }
+});
+
 test('a store that takes no more tables is named as the reason and tried again', async () => {
   const { store, keeper } = setUp();
   const { registry, tables } = keeper();

@@ -1,6 +1,6 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import { placementOf } from '@featuremesh/domain/placement';
+import { mayHold, placementOf } from '@featuremesh/domain/placement';
 import { ProblemError } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
@@ -26,7 +26,7 @@ export interface TableKeeperOptions {
 
 /**
  * Keeps the store's tables equal to the placements: a group version that this region may hold has a table, one that it
- * may not has none. Coming back raises the generation, so that nothing dropped can hide or return (A3).
+ * may not, or whose rows were purged, has none. Coming back raises the generation, so that nothing dropped can hide or return (A3).
  */
 export class TableKeeper {
   readonly #options: TableKeeperOptions;
@@ -210,7 +210,7 @@ function changedPlacements(
   for (const group of state.groups) {
     const table = { groupId: group.id, version: group.version };
     const before = known.get(placementKey(table));
-    const wanted = placementOf(group, state, nowMs).placement.includes(state.region);
+    const wanted = mayHold(placementOf(group, state, nowMs), state.region, state.region);
     if (wanted && before?.held !== true)
       changed.push({ ...table, generation: (before?.generation ?? 0) + 1, held: true });
     if (!wanted && before?.held === true) changed.push({ ...before, held: false });

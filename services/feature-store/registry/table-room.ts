@@ -1,11 +1,11 @@
 import type { MeshState } from '@featuremesh/domain/mesh-state';
-import { placementOf } from '@featuremesh/domain/placement';
+import { mayHold, placementOf } from '@featuremesh/domain/placement';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 
 /** Number of tables that a region holds by a state: one for each group version that is placed in it. */
 function tablesOf(state: MeshState, nowMs: number): number {
-  return state.groups.filter(group => placementOf(group, state, nowMs).placement.includes(state.region))
-    .length;
+  const { region } = state;
+  return state.groups.filter(group => mayHold(placementOf(group, state, nowMs), region, region)).length;
 }
 
 /**
