@@ -189,6 +189,13 @@ test(
     // The command line goes to the home region first, and from there to the centre.
     await apply('clicks', EUROPE, 'central');
     const centralMs = await knownEverywhere(`${EUROPE}/clicks`, 'central');
+    const promoted = await done('promote', `${EUROPE}/clicks@v1`, '--json');
+    const retiring = await done('retire', 'clicks', '--region', EUROPE, '--purge', '--dry-run', '--json');
+    for (const [answer, outcome] of [
+      [promoted, 'unchanged'],
+      [retiring, 'planned'],
+    ] as const)
+      expect(JSON.parse(answer)).toMatchObject({ group: `${EUROPE}/clicks`, outcome });
     console.info(
       `apply until known everywhere: federated ${federatedMs.toFixed(0)} ms, central ${centralMs.toFixed(0)} ms`,
     );

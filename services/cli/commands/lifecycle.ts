@@ -1,6 +1,7 @@
 import { type LifecycleAnswer, lifecycleAnswerSchema } from '@featuremesh/contracts/admin-lifecycle';
 import { parseGroupReference } from '@featuremesh/domain/group-reference';
 import type { Command } from 'commander';
+import { z } from 'zod';
 import {
   actorOption,
   type CliWorld,
@@ -12,12 +13,15 @@ import {
 } from '../command-frame.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { parsed } from '../http/admin-client.ts';
-import { regionClient } from '../target/region-target.ts';
+import { sentToAuthority } from '../http/authority.ts';
+import { JsonClient } from '../http/json-client.ts';
+import { regionClient, token } from '../target/region-target.ts';
 
 /** Largest registry revision that the command line takes. */
 const MAX_REVISION = Number.MAX_SAFE_INTEGER;
 
-const HOME_HELP = '\nIt is sent to the home region: the one written before the name, or --region.';
+const HOME_HELP =
+  '\nIt is sent to the home region: the one written before the name, or --region; and on to the region that accepts definitions for it, where there is one.';
 
 /** `fmesh promote` and `fmesh retire`: which version a bare reference means, and the end of a group. */
 export function registerLifecycle(program: Command, world: CliWorld): void {
@@ -37,12 +41,14 @@ export function registerLifecycle(program: Command, world: CliWorld): void {
     });
   });
   const retire = withChangeOptions(program.command('retire <group>'))
-    .description('close a group, or one version of it, to reads and writes; its rows stay')
+    .description(
+      'close a group, or one version of it, to reads and writes; its rows stay unless they are purged',
+    )
     .option('--even-if-used', 'although other definitions depend on it')
-    .option('--purge', 'delete the rows as well (not supported yet)')
+    .option('--purge', 'delete the rows as well, in every region and for good')
     .addHelpText(
       'after',
-      `${HOME_HELP}\nSay before that it will go: \`deprecated: {since, successor, reason}\` in its definition.\n\nExamples:\n  fmesh retire us-east-1/airport_delays@v1\n  fmesh retire airport_delays --dry-run`,
+      `${HOME_HELP}\nSay before that it will go: \`deprecated: {since, successor, reason}\` in its definition.\n\nExamples:\n  fmesh retire us-east-1/airport_delays@v1\n  fmesh retire airport_delays --purge --dry-run`,
     );
   runs(world, retire, run =>
     send(run, 'retirements', {
@@ -71,13 +77,24 @@ async function send(run: CommandRun, what: 'promotions' | 'retirements', more: o
     ...more,
   };
   const { client } = regionClient(run, parseGroupReference(group)?.home);
-  try {
-    const answer = parsed(lifecycleAnswerSchema, await client.post(`/v1/admin/${what}`, { json }));
-    run.output.result(answer, () => draw(answer));
-    return EXIT.done;
-  } finally {
-    await client.close();
-  }
+  const answer = await sentToAuthority(client, {
+    clientAt: url => new JsonClient(url, token(run)),
+    prepare: first => withHome(first, group),
+    send: async (to, qualified = group) =>
+      parsed(
+        lifecycleAnswerSchema,
+        await to.post(`/v1/admin/${what}`, { json: { ...json, group: qualified } }),
+      ),
+  });
+  run.output.result(answer, () => draw(answer));
+  return EXIT.done;
+}
+
+/** A reference as the region understands it: by bare name another region would look among its own groups first. */
+async function withHome(client: JsonClient, reference: string): Promise<string> {
+  if (parseGroupReference(reference)?.home !== undefined) return reference;
+  const found = await client.get(`/v1/groups/${reference}`);
+  return `${parsed(z.looseObject({ home: z.string() }), found).home}/${reference}`;
 }
 
 function draw({ group, outcome, versions, consequences, region, revision }: LifecycleAnswer): string {

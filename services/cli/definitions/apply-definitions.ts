@@ -5,6 +5,7 @@ import type { DefinitionSet } from '@featuremesh/domain/definition-rules';
 import { ProblemError } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { sendDefinitions } from '../http/admin-client.ts';
+import { sentToAuthority } from '../http/authority.ts';
 import type { JsonClient } from '../http/json-client.ts';
 
 /** What one home region did with its part of a set. */
@@ -39,27 +40,14 @@ export async function applyDefinitions(
 ): Promise<readonly HomeOutcome[]> {
   const outcomes: HomeOutcome[] = [];
   for (const [home, part] of definitionsByHome(parsed.set, options.fallbackHome)) {
-    outcomes.push({ home, answer: await sendPart(parsed, part, home, options) });
+    const answer = await sentToAuthority(options.clientFor(home), {
+      clientAt: options.clientAt,
+      prepare: async () => undefined,
+      send: client => sendTo(client, parsed, part, { home, options }),
+    });
+    outcomes.push({ home, answer });
   }
   return outcomes;
-}
-
-/** Sends to the home and, where that says that another region has the say now, once to that one. */
-async function sendPart(
-  parsed: ParsedDefinitions,
-  part: DefinitionSet,
-  home: RegionId,
-  options: ApplyOptions,
-): Promise<DefinitionsAnswer> {
-  try {
-    return await sendTo(options.clientFor(home), parsed, part, { home, options });
-  } catch (error) {
-    const extra =
-      error instanceof ProblemError && error.problem.code === 'NOT_HOME' ? error.problem.extra : undefined;
-    const url = extra?.['registryEpoch'] === undefined ? undefined : extra['publicUrl'];
-    if (typeof url !== 'string') throw error;
-    return await sendTo(options.clientAt(url), parsed, part, { home, options });
-  }
 }
 
 async function sendTo(
@@ -84,8 +72,6 @@ async function sendTo(
       error.problem.issues.map(issue => ({ ...issue, path: inWhole(issue.path, part, parsed.set) })),
     );
     throw new ProblemError({ ...error.problem, issues }, { cause: error });
-  } finally {
-    await client.close();
   }
 }
 
