@@ -39,7 +39,8 @@ export const decode: Figure = {
       say(`  encode ${variant}`);
       yield {
         variant: `encode/${variant}`,
-        values: { rowsPerS: rounded(encodeRate(features, (1_000 * seconds) / 2)) },
+        values: { rowsPerS: rounded(encodeRate(features, 1_000 * seconds * ROUND_SHARE)) },
+        note: `best of ${ROUNDS} rounds`,
       };
       const rows = packedRows(features);
       const decoder = new RowDecoder(
@@ -66,23 +67,28 @@ export const decode: Figure = {
   },
 };
 
-/** Rows packed a second of processor time, from values as JSON gives them. */
-function encodeRate(features: readonly FeatureDefinition[], lastsMs: number): number {
+/** Rows packed a second of processor time, from values as JSON gives them; the best of the rounds. */
+function encodeRate(features: readonly FeatureDefinition[], roundMs: number): number {
   const rows = plainRows(features);
   const packer = new RowPacker(features, 1, regionId('us-east-1'));
-  const before = process.cpuUsage();
-  let [done, tookMs, bytes] = [0, 0, 0];
-  while (tookMs < lastsMs) {
-    for (const { times, values } of rows) {
-      const row = packer.pack(times, values, { nonFinite: 'refuse' });
-      if (row.ok) bytes += row.value.length;
+  let [best, bytes, packed] = [0, 0, 0];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = process.cpuUsage();
+    let [done, tookMs] = [0, 0];
+    while (tookMs < roundMs) {
+      for (const { times, values } of rows) {
+        const row = packer.pack(times, values, { nonFinite: 'refuse' });
+        if (row.ok) bytes += row.value.length;
+      }
+      done += rows.length;
+      const { user, system } = process.cpuUsage(before);
+      tookMs = (user + system) / 1_000;
     }
-    done += rows.length;
-    const { user, system } = process.cpuUsage(before);
-    tookMs = (user + system) / 1_000;
+    best = Math.max(best, (done / tookMs) * 1_000);
+    packed += done;
   }
-  if (bytes < done) throw new Error('rows were not packed');
-  return (done / tookMs) * 1_000;
+  if (bytes < packed) throw new Error('rows were not packed');
+  return best;
 }
 
 type Decode = (row: Uint8Array, columns: unknown[][], at: number) => void;

@@ -37,8 +37,10 @@ export function writeInt64(view: DataView, at: number, value: number | bigint, l
     view.setBigInt64(at, value, littleEndian);
     return;
   }
-  view.setInt32(littleEndian ? at + 4 : at, Math.floor(value / 0x1_0000_0000), littleEndian);
-  view.setUint32(littleEndian ? at : at + 4, value >>> 0, littleEndian);
+  const high = Math.floor(value / 0x1_0000_0000);
+  view.setInt32(littleEndian ? at + 4 : at, high, littleEndian);
+  // Not by a shift, which is slow for numbers beyond 32 bits.
+  view.setUint32(littleEndian ? at : at + 4, value - high * 0x1_0000_0000, littleEndian);
 }
 
 function narrow(value: bigint): number | bigint | Int64Fault {

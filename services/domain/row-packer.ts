@@ -10,7 +10,7 @@ import {
   writeRowConstants,
   writeRowTimes,
 } from './packed-row.ts';
-import { type PayloadLayout, payloadLayout } from './payload-layout.ts';
+import { type PayloadLayout, payloadLayout, VALUE_KINDS } from './payload-layout.ts';
 import { problem } from './problem.ts';
 import type { RegionId } from './region-id.ts';
 import { fail, ok, type Result } from './result.ts';
@@ -36,7 +36,7 @@ export class RowPacker {
   readonly #layout: PayloadLayout;
   readonly #writer = new ValueWriter();
   /** Header bytes that all rows share. */
-  readonly #constants = new Uint8Array(ROW_HEADER_BYTES);
+  readonly #constants: DataView;
   readonly #slots: ReadonlyMap<string, number>;
   /** The members of the last row in their order, and the slot of each: rows of one writer nearly always agree. */
   readonly #memberNames: string[] = [];
@@ -52,7 +52,9 @@ export class RowPacker {
     this.#layout = payloadLayout(features);
     this.#slots = new Map(features.map((feature, i) => [feature.name, i]));
     this.#values = features.map(() => undefined);
-    writeRowConstants(this.#constants, origin, revision);
+    const constants = new Uint8Array(ROW_HEADER_BYTES);
+    writeRowConstants(constants, origin, revision);
+    this.#constants = new DataView(constants.buffer);
   }
 
   /**
@@ -76,6 +78,10 @@ export class RowPacker {
       const slot = slots[i];
       const value = this.#values[i];
       if (slot === undefined) break;
+      if (slot.kind === VALUE_KINDS.float64 && typeof value === 'number' && Number.isFinite(value)) {
+        this.#view.setFloat64(payload + slot.fixedAt, value, true);
+        continue;
+      }
       let absent = value === undefined || value === null;
       if (!absent) {
         const outcome: number | ValueFault | undefined =
@@ -97,7 +103,7 @@ export class RowPacker {
         this.#view.setUint32(payload + endsAt + 4 * slot.variable, end - firstVariable, true);
     }
     this.#start = end;
-    return ok(bytes.subarray(start, end));
+    return ok(new Uint8Array(bytes.buffer, start, end - start));
   }
 
   /** A logical deletion: a header without payload. */
@@ -142,8 +148,8 @@ export class RowPacker {
       this.#start = 0;
     }
     const start = this.#start;
-    for (let i = ROW_OFFSETS.origin; i < ROW_HEADER_BYTES; i++)
-      this.#slab[start + i] = this.#constants[i] ?? 0;
+    for (let i = ROW_OFFSETS.origin; i < ROW_HEADER_BYTES; i += 4)
+      this.#view.setInt32(start + i, this.#constants.getInt32(i));
     writeRowTimes(times, this.#slab, this.#view, start);
     this.#writer.aim(this.#slab, this.#view, start + MAX_ROW_BYTES);
     return start;

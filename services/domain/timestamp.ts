@@ -7,6 +7,10 @@ const END_SECOND = 253_402_300_800;
 const TWO_DIGITS = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(2, '0'));
 const THREE_DIGITS = Array.from({ length: 1000 }, (_, i) => `${i}`.padStart(3, '0'));
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+/** Above every number of two digits. */
+const NO_DIGITS = 100;
+/** What one unit of a fraction's last digit is in microseconds, by the number of its digits. */
+const FRACTION_UNITS = [0, 100_000, 10_000, 1_000, 100, 10, 1];
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
@@ -17,12 +21,14 @@ export function parseTimestamp(text: string): bigint | undefined {
   const us = parseTimestampMicros(text);
   if (Number.isNaN(us)) return undefined;
   if (Number.isSafeInteger(us)) return BigInt(us);
-  return BigInt(parseSeconds(text)) * 1_000_000n + BigInt(parseFraction(text));
+  const zoneAt = zoneStart(text);
+  return BigInt(parseSeconds(text, zoneAt)) * 1_000_000n + BigInt(parseFraction(text, zoneAt));
 }
 
 /** As `parseTimestamp`, as a Number: NaN where malformed, exact only where the result is a safe integer (years 1685 to 2255). */
 export function parseTimestampMicros(text: string): number {
-  return parseSeconds(text) * MICROS_PER_SECOND + parseFraction(text);
+  const zoneAt = zoneStart(text);
+  return parseSeconds(text, zoneAt) * MICROS_PER_SECOND + parseFraction(text, zoneAt);
 }
 
 /** The instant in UTC with `Z` and the shortest of no, three or six fractional digits. */
@@ -37,11 +43,11 @@ export function formatTimestampMicros(us: number): string {
   return formatInstant(seconds, us - seconds * MICROS_PER_SECOND);
 }
 
-/** Two digits at `at` as a number, or NaN. */
+/** Two digits at `at` as a number, or one that no field may have. */
 function twoDigits(text: string, at: number): number {
   const tens = text.charCodeAt(at) - 48;
   const ones = text.charCodeAt(at + 1) - 48;
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NO_DIGITS;
 }
 
 /** Where the zone starts: 19, or after the fraction; −1 where the fraction is malformed. */
@@ -56,12 +62,11 @@ function zoneStart(text: string): number {
   return at > 20 && at < 27 ? at : -1;
 }
 
-function parseFraction(text: string): number {
-  const end = zoneStart(text);
-  if (end === 19) return 0;
+/** Microseconds of the digits before the zone; of a text that is well-formed up to there. */
+function parseFraction(text: string, zoneAt: number): number {
   let micros = 0;
-  for (let at = 20; at < 26; at++) micros = micros * 10 + (at < end ? text.charCodeAt(at) - 48 : 0);
-  return micros;
+  for (let at = 20; at < zoneAt; at++) micros = micros * 10 + text.charCodeAt(at) - 48;
+  return zoneAt < 20 ? 0 : micros * (FRACTION_UNITS[zoneAt - 20] ?? 0);
 }
 
 /** Seconds that the zone at `at` is ahead of UTC, or NaN. */
@@ -72,13 +77,16 @@ function parseZone(text: string, at: number): number {
     return Number.NaN;
   const hours = twoDigits(text, at + 1);
   const minutes = twoDigits(text, at + 4);
-  if (!(hours <= 23 && minutes <= 59)) return Number.NaN;
+  if (hours > 23 || minutes > 59) return Number.NaN;
   return (sign === 0x2b ? 1 : -1) * (hours * 3600 + minutes * 60);
 }
 
 /** Whole seconds since the Unix epoch, rounded down; NaN where the text is malformed. */
-function parseSeconds(text: string): number {
-  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
+function parseSeconds(text: string, zoneAt: number): number {
+  // Whole numbers only from here on: a character that is not there would be NaN, and slow all of it.
+  if (zoneAt < 0 || text.length < 20) return Number.NaN;
+  const century = twoDigits(text, 0);
+  const yearOfCentury = twoDigits(text, 2);
   const month = twoDigits(text, 5);
   const day = twoDigits(text, 8);
   const separator = text.charCodeAt(10);
@@ -91,15 +99,22 @@ function parseSeconds(text: string): number {
     (separator === 0x54 || separator === 0x74) &&
     text.charCodeAt(13) === 0x3a &&
     text.charCodeAt(16) === 0x3a;
-  const inRange = month >= 1 && month <= 12 && day >= 1 && hour <= 23 && minute <= 59 && second <= 59;
-  const zoneAt = zoneStart(text);
-  if (!shaped || !inRange || zoneAt < 0) return Number.NaN;
+  const inRange =
+    century < NO_DIGITS &&
+    yearOfCentury < NO_DIGITS &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    hour <= 23 &&
+    minute <= 59 &&
+    second <= 59;
+  if (!shaped || !inRange) return Number.NaN;
+  const year = century * 100 + yearOfCentury;
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   if (day > (DAYS_IN_MONTH[month - 1] ?? 0) + (leap && month === 2 ? 1 : 0)) return Number.NaN;
   const years = year - 1;
   const daysBeforeYear =
-    year * 365 +
-    (year === 0 ? 0 : 1 + Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400));
+    year * 365 + (year === 0 ? 0 : 1 + (years >> 2) - ((years / 100) | 0) + ((years / 400) | 0));
   const days = daysBeforeYear + (DAYS_BEFORE_MONTH[month - 1] ?? 0) + (leap && month > 2 ? 1 : 0) + day - 1;
   const seconds =
     FIRST_SECOND + days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - parseZone(text, zoneAt);

@@ -5,6 +5,18 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 /** Up to here a loop over char codes beats the call into the decoder. */
 const SHORT_BYTES = 24;
 
+/** Writes `text` at `at` where it is ASCII and fits before `limit`; returns the end, else −1, and the bytes written by then are void. */
+export function writeAscii(text: string, target: Uint8Array, at: number, limit: number): number {
+  const length = text.length;
+  if (at + length > limit) return -1;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) return -1;
+    target[at + i] = code;
+  }
+  return at + length;
+}
+
 /**
  * Writes `text` as UTF-8 at `at`, never beyond `limit`; returns the end, or −1 where it does not fit.
  * The text must be well-formed (`isWellFormed`), since lone surrogates have no UTF-8.

@@ -3,7 +3,7 @@ import { decodeBase64 } from './base64.ts';
 import { parseInt64, writeInt64 } from './int64.ts';
 import { VALUE_KINDS } from './payload-layout.ts';
 import { parseTimestamp, parseTimestampMicros } from './timestamp.ts';
-import { writeUtf8 } from './utf8.ts';
+import { writeAscii, writeUtf8 } from './utf8.ts';
 
 /** Why a JSON value cannot be packed as its type; each is a code of the error catalogue. */
 export type ValueFault = 'INVALID_VALUE' | 'INT64_PRECISION' | 'NON_FINITE' | 'ROW_TOO_LARGE';
@@ -104,7 +104,10 @@ export class ValueWriter {
   }
 
   #string(at: number, value: unknown): number | ValueFault {
-    if (typeof value !== 'string' || !value.isWellFormed()) return 'INVALID_VALUE';
+    if (typeof value !== 'string') return 'INVALID_VALUE';
+    const plainEnd = writeAscii(value, this.#bytes, at, this.#limit);
+    if (plainEnd >= 0) return plainEnd;
+    if (!value.isWellFormed()) return 'INVALID_VALUE';
     const end = writeUtf8(value, this.#bytes, at, this.#limit);
     return end < 0 ? 'ROW_TOO_LARGE' : end;
   }
