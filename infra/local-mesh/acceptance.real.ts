@@ -7,8 +7,9 @@ import { freePortBase, processesNaming } from '@featuremesh/cli/testing/fmesh-pr
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeAcceptanceFiles } from './testing/acceptance-files.ts';
 import { RunningMesh, refusedStart } from './testing/running-mesh.ts';
+import { patienceMs } from './testing/test-profile.ts';
 
-const SLOW_MS = 120_000;
+const SLOW_MS = patienceMs(120_000);
 const EVENT = '2026-01-01T00:00:00Z';
 const BAD_LINE = 70_001;
 const EAST = 'us-east-1';
@@ -35,7 +36,7 @@ const json = (text: string): unknown => JSON.parse(text);
 
 beforeAll(async () => {
   writeAcceptanceFiles(folder, BAD_LINE);
-  mesh = await RunningMesh.start(folder, await freePortBase(40));
+  mesh = await RunningMesh.start(folder);
   const applied = await mesh.fmesh('apply', 'features');
   expect(applied).toMatchObject({ code: EXIT.done });
 }, SLOW_MS);
@@ -433,7 +434,7 @@ describe('four eyes', () => {
         out: expect.stringContaining('in-force, 2 of 2 approvals'),
       });
       await expect
-        .poll(async () => (await readEurope()).body, { timeout: 30_000 })
+        .poll(async () => (await readEurope()).body, { timeout: patienceMs(30_000) })
         .toMatchObject({
           results: [
             {
@@ -500,7 +501,9 @@ describe('rows that reside elsewhere', () => {
         code: EXIT.invalid,
         out: expect.stringContaining('UNKNOWN_REGION'),
       });
-      await expect.poll(async () => (await write(WEST, WEST)).code, { timeout: 30_000 }).toBe(EXIT.done);
+      await expect
+        .poll(async () => (await write(WEST, WEST)).code, { timeout: patienceMs(30_000) })
+        .toBe(EXIT.done);
       const mixed = await mesh.post(rowsUrl('travellers'), {
         rows: [WEST, EAST].map(residence => ({
           key: { traveller: 't2', residence },

@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePortBase, processesNaming } from '@featuremesh/cli/testing/fmesh-process';
+import { processesNaming } from '@featuremesh/cli/testing/fmesh-process';
 import { afterAll, expect, test } from 'vitest';
 import { RunningMesh, refusedStart } from './testing/running-mesh.ts';
-import { MESH_PORT_SPAN } from './wan-plan.ts';
 
 const SLOW_MS = 240_000;
 /** A path with a space, as users have them. */
@@ -36,12 +35,7 @@ const read = () =>
 test('a region runs on a cluster of its own, named in region.yaml as an operator would; a row written is read back', {
   timeout: SLOW_MS,
 }, async () => {
-  mesh = await RunningMesh.start(cwd, await freePortBase(MESH_PORT_SPAN), [
-    '--profile',
-    'full',
-    '--regions',
-    '1',
-  ]);
+  mesh = await RunningMesh.start(cwd, ['--profile', 'full', '--regions', '1']);
   expect(mesh.file.profile).toBe('full');
   const parts = Object.keys(mesh.file.regions[0]?.pids ?? {});
   expect(parts).toEqual(expect.arrayContaining(['cassandra-node-1', 'objects', 'service-0', 'gateway']));

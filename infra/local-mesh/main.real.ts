@@ -6,15 +6,17 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import { type MeshFile, readMeshFile } from '@featuremesh/cli/target/mesh-file';
-import { freePortBase, processesNaming } from '@featuremesh/cli/testing/fmesh-process';
+import { processesNaming } from '@featuremesh/cli/testing/fmesh-process';
 import { brokerPassword, readNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
 import { natsRequest } from '@featuremesh/testkit/broker/nats-request';
 import { afterAll, expect, test } from 'vitest';
 import { changeWan } from '../wan/wan-control.ts';
 import { demoCommands } from './demo-commands.ts';
+import { lastStorePlanOf } from './store-plan.ts';
+import { freeMeshPortBase, patienceMs, testProfile } from './testing/test-profile.ts';
 
-const SLOW_MS = 240_000;
+const SLOW_MS = patienceMs(240_000);
 const run = promisify(execFile);
 const AWAY_PROFILE = {
   name: 'Written while Europe is away',
@@ -43,6 +45,8 @@ async function start(args: readonly string[]): Promise<void> {
       dataDir,
       '--demo-rows',
       '20000',
+      '--profile',
+      testProfile(),
       ...args,
     ],
     { cwd: installationRoot, stdio: ['ignore', 'pipe', 'pipe'] },
@@ -86,6 +90,30 @@ async function forgetLog(region: string): Promise<void> {
   const body = new TextEncoder().encode(JSON.stringify({ keep: 1 }));
   const answer = await natsRequest({ port, user: 'sync', pass }, '$JS.API.STREAM.PURGE.FEED', body);
   expect(answer).toContain('"success":true');
+}
+
+function kill9(lines: readonly string[]): void {
+  for (const line of lines) process.kill(Number.parseInt(line, 10), 'SIGKILL');
+}
+
+/** The file of LMDB removed, or the data of every Cassandra node of the region, which then start on nothing. */
+async function loseStore({ id, dataDir: data }: MeshFile['regions'][number]): Promise<void> {
+  const plan = lastStorePlanOf(join(data, '..'));
+  if (plan === undefined) {
+    rmSync(join(data, 'lmdb', 'online'), { recursive: true });
+    return;
+  }
+  const nodes = (): readonly string[] => processesNaming(join(plan.cassandra.folder, 'node-'));
+  const keeper = processesNaming('stores-main.ts').find(line => line.includes(dataDir)) ?? '';
+  // What watches the nodes must not start them before their data is gone.
+  process.kill(Number.parseInt(keeper, 10), 'SIGSTOP');
+  kill9(nodes());
+  await expect.poll(nodes, { timeout: patienceMs(20_000) }).toEqual([]);
+  for (const node of ['node-1', 'node-2'])
+    rmSync(join(plan.cassandra.folder, node, 'data'), { recursive: true });
+  process.kill(Number.parseInt(keeper, 10), 'SIGCONT');
+  const again = `${id}: Cassandra dc2 answers again`;
+  await expect.poll(() => said, { timeout: patienceMs(120_000) }).toContain(again);
 }
 
 interface ReadReply {
@@ -177,7 +205,7 @@ afterAll(async () => {
 test(
   'a first start gives three regions with data, and every printed command works when pasted',
   async () => {
-    const base = await freePortBase(113);
+    const base = await freeMeshPortBase();
     await start(['--port-base', String(base)]);
     const file = mesh();
     expect(file.regions.map(region => region.id)).toEqual(['us-east-1', 'us-west-2', 'eu-west-1']);
@@ -186,8 +214,10 @@ test(
       expect((await fetch(`${region.gatewayUrl}/health/ready`)).status).toBe(200);
       expect((await fetch(region.metricsUrl)).status).toBe(200);
       expect(Object.keys(region.pids).toSorted()).toEqual([
+        ...(testProfile() === 'full' ? ['cassandra-node-1', 'cassandra-node-2'] : []),
         'gateway',
         'nats',
+        ...(testProfile() === 'full' ? ['objects'] : []),
         'service-0',
         'supervisor',
         'sync',
@@ -243,7 +273,7 @@ test(
     await changeWan(wan.controlUrl, { action: 'black-hole', which });
     blackHoleBeganMs = performance.now();
     const down = [`${west.id} from ${europe.id}: DOWN`, `${europe.id} from ${west.id}: DOWN`];
-    await expect.poll(links, { timeout: 20_000 }).toEqual(expect.arrayContaining(down));
+    await expect.poll(links, { timeout: patienceMs(20_000) }).toEqual(expect.arrayContaining(down));
     console.info(`a black hole is told after ${Math.round(performance.now() - blackHoleBeganMs)} ms`);
     const { stdout } = await fmeshOut(['doctor']);
     expect(stdout).toMatch(/eu-west-1 +WRONG +the link from us-west-2 is down/);
@@ -269,7 +299,7 @@ test(
       if (both || at % 3 === 2) await writeCity(europe.url, key, `europe ${at}`, startedMs + at);
       expect(await cityIn(europe.gatewayUrl, 'SEA')).toBe('Seattle');
     }
-    await expect.poll(links, { timeout: 15_000 }).toContain(`${europe.id} from ${east.id}: DOWN`);
+    await expect.poll(links, { timeout: patienceMs(15_000) }).toContain(`${europe.id} from ${east.id}: DOWN`);
     expect(await cityIn(europe.gatewayUrl, 'C1')).toBeNull();
     const held = (url: string): Promise<string> => heldCities(url, keys);
     expect(await held(europe.url)).not.toBe(await held(east.url));
@@ -277,7 +307,7 @@ test(
     await changeWan(wan.controlUrl, { action: 'heal', which });
     await expect
       .poll(async () => (await held(europe.url)) === (await held(east.url)), {
-        timeout: 30_000,
+        timeout: patienceMs(30_000),
         interval: 25,
       })
       .toBe(true);
@@ -299,18 +329,18 @@ test(
       throw new Error('three regions');
     const log = join(europe.dataDir, 'logs', 'nats.log');
     await expect
-      .poll(() => readFileSync(log, 'utf8'), { timeout: 60_000, interval: 250 })
+      .poll(() => readFileSync(log, 'utf8'), { timeout: patienceMs(60_000), interval: 250 })
       .toMatch(/Stale Connection/);
     console.info(`brokers gave up after ${Math.round(performance.now() - blackHoleBeganMs)} ms`);
     process.kill(wan.pid, 'SIGKILL');
     await expect
-      .poll(async () => (await links()).filter(one => one.endsWith('DOWN')), { timeout: 30_000 })
+      .poll(async () => (await links()).filter(one => one.endsWith('DOWN')), { timeout: patienceMs(30_000) })
       .toEqual([]);
     expect(said).toMatch(/network between the regions: wan ended with SIGKILL; it is started again/);
     await expect.poll(() => mesh().wan?.pid).not.toBe(wan.pid);
     await writeCity(west.url, 'ZZ2', 'After the black hole', Date.now() - 1_000);
     await expect
-      .poll(() => cityIn(europe.gatewayUrl, 'ZZ2'), { timeout: 30_000 })
+      .poll(() => cityIn(europe.gatewayUrl, 'ZZ2'), { timeout: patienceMs(30_000) })
       .toBe('After the black hole');
   },
   SLOW_MS,
@@ -326,12 +356,14 @@ test(
     await writeCity(west.url, 'L1', 'Accepted where it is lost', Date.now() - 1_000);
     await writeCity(europe.url, 'L2', 'Accepted by a peer', Date.now() - 1_000);
     for (const url of [west.url, europe.url])
-      await expect.poll(() => heldCities(url, keys), { timeout: 60_000 }).not.toContain('NOT_FOUND');
+      await expect
+        .poll(() => heldCities(url, keys), { timeout: patienceMs(60_000) })
+        .not.toContain('NOT_FOUND');
     const before = await heldCities(west.url, keys);
     const counts = () => readFileSync(join(west.dataDir, 'store-counts.json'), 'utf8');
-    await expect.poll(counts, { timeout: 30_000 }).toMatch(/":[1-9]/);
+    await expect.poll(counts, { timeout: patienceMs(30_000) }).toMatch(/":[1-9]/);
     await forgetLog(west.id);
-    rmSync(join(west.dataDir, 'lmdb', 'online'), { recursive: true });
+    await loseStore(west);
     process.kill(service, 'SIGKILL');
     const answers = new Set<string>();
     const again = async (): Promise<string> => {
@@ -339,12 +371,12 @@ test(
       answers.add(answer);
       return answer;
     };
-    await expect.poll(again, { timeout: 60_000, interval: 20 }).toBe(before);
+    await expect.poll(again, { timeout: patienceMs(60_000), interval: 20 }).toBe(before);
     answers.delete(before);
     expect([...answers].filter(answer => answer.includes('NOT_FOUND'))).toEqual([]);
     expect([...answers].join(' ')).toContain('UNAVAILABLE');
     await expect
-      .poll(async () => (await fetch(`${west.url}/health/ready`)).text(), { timeout: 30_000 })
+      .poll(async () => (await fetch(`${west.url}/health/ready`)).text(), { timeout: patienceMs(30_000) })
       .toMatch(
         /rows of us-west-2\/\w+@v1 are lost: no other region holds them|rows of us-east-1\/traveller_profile@v1 are lost/,
       );
@@ -366,19 +398,20 @@ test(
         answers.push(`${status} ${body.results?.[0]?.statuses?.[0]}`);
       }
     })();
-    await expect.poll(() => answers.length, { timeout: 20_000 }).toBeGreaterThan(20);
-    for (const line of processesNaming(join(dataDir, 'regions', europe.id))) {
-      process.kill(Number.parseInt(line, 10), 'SIGKILL');
-    }
+    await expect.poll(() => answers.length, { timeout: patienceMs(20_000) }).toBeGreaterThan(20);
+    for (const folder of ['regions', 'stores']) kill9(processesNaming(join(dataDir, folder, europe.id)));
     const before = answers.length;
-    await expect.poll(() => answers.length, { timeout: 20_000 }).toBeGreaterThan(before + 200);
+    await expect.poll(() => answers.length, { timeout: patienceMs(20_000) }).toBeGreaterThan(before + 200);
     const slices = await post(`${east.gatewayUrl}/graphql`, {
       query: '{ featureGroup(ref: "airport_profile") { slices { region rows } } }',
     });
     expect(slices.text).toContain('"REGION_UNAVAILABLE"');
     expect(slices.text).not.toContain(new URL(europe.url).port);
-    await expect.poll(() => said, { timeout: 20_000 }).toContain('eu-west-1 is DOWN: its supervisor ended');
-    await expect.poll(() => mesh().regions[2]?.pids).toEqual({});
+    await expect
+      .poll(() => said, { timeout: patienceMs(20_000) })
+      .toContain('eu-west-1 is DOWN: its supervisor ended');
+    await expect.poll(() => mesh().regions[2]?.pids['supervisor']).toBeUndefined();
+    expect(mesh().regions[2]?.pids).not.toHaveProperty('gateway');
     const written = await post(`${east.url}/v1/groups/airport_profile/rows`, {
       rows: [{ key: { airport: 'ZZ1' }, eventTime: '2026-01-01T00:00:00Z', features: AWAY_PROFILE }],
     });
@@ -396,13 +429,17 @@ test(
     const command = /another terminal: (npx .*)$/m.exec(said)?.[1] ?? 'false';
     const byHand = spawn('sh', ['-c', command], { cwd: installationRoot, stdio: 'ignore' });
     const ended = once(byHand, 'exit');
-    await expect.poll(() => said, { timeout: 60_000 }).toMatch(/eu-west-1: is run again, by process/);
-    await expect.poll(() => cityIn(mesh().regions[2]?.gatewayUrl, 'ZZ1'), { timeout: 60_000 }).toBe('Away');
+    await expect
+      .poll(() => said, { timeout: patienceMs(60_000) })
+      .toMatch(/eu-west-1: is run again, by process/);
+    await expect
+      .poll(() => cityIn(mesh().regions[2]?.gatewayUrl, 'ZZ1'), { timeout: patienceMs(60_000) })
+      .toBe('Away');
     const supervisor = () => mesh().regions[2]?.pids['supervisor'] ?? 0;
-    await expect.poll(supervisor, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(supervisor, { timeout: patienceMs(10_000) }).toBeGreaterThan(0);
     process.kill(supervisor(), 'SIGTERM');
     await ended;
-    await expect.poll(() => said, { timeout: 10_000 }).toContain('eu-west-1: is down again');
+    await expect.poll(() => said, { timeout: patienceMs(10_000) }).toContain('eu-west-1: is down again');
   },
   SLOW_MS,
 );
@@ -429,7 +466,9 @@ test(
       results: [{ columns: [['Seattle']], statuses: ['PRESENT'] }],
     });
     // What was written while Europe was away is there after it came back (S1, S9).
-    await expect.poll(() => cityIn(after.regions[2]?.gatewayUrl, 'ZZ1'), { timeout: 60_000 }).toBe('Away');
+    await expect
+      .poll(() => cityIn(after.regions[2]?.gatewayUrl, 'ZZ1'), { timeout: patienceMs(60_000) })
+      .toBe('Away');
     expect(await stop('SIGINT')).toBe(0);
     expect(processesNaming(dataDir)).toEqual([]);
     expect(existsSync(join(dataDir, 'mesh.json'))).toBe(false);

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { WantedPort } from '@featuremesh/cli/region/port-check';
 import type { RegionConfigInput } from '@featuremesh/contracts/region-config';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
@@ -109,6 +109,12 @@ export function lastStorePlans(dataDir: string): readonly RegionStorePlan[] | un
   const path = join(dataDir, STORES_FOLDER, PLANS_FILE);
   if (!existsSync(path)) return undefined;
   return JSON.parse(readFileSync(path, 'utf8')) as readonly RegionStorePlan[];
+}
+
+/** The last plan of the region in this folder, the parent of its region.yaml; undefined where the launcher keeps no stores for it. */
+export function lastStorePlanOf(regionFolder: string): RegionStorePlan | undefined {
+  const plans = lastStorePlans(dirname(dirname(regionFolder)));
+  return plans?.find(({ region }) => region === basename(regionFolder));
 }
 
 /** What region.yaml says of its cluster, as an operator would write of his own. */

@@ -13,7 +13,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   infra: ['domain', 'contracts', 'runtime'],
   'services/cli': ['domain', 'contracts', 'runtime', 'infra'],
   'load-tests': ['domain', 'contracts', 'runtime', 'infra'],
-  'services/testkit': ['domain', 'contracts', 'runtime', 'feature-store', 'sync'],
+  'services/testkit': ['domain', 'contracts', 'runtime', 'feature-store', 'sync', 'infra'],
 };
 /** The launchers do what an operator does by hand: they call what `fmesh` calls. */
 const LAUNCHERS = { folders: /^infra\/(local-mesh|cassandra)\//, may: 'cli' };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { locateNatsServer } from '../components/nats-server.ts';
-import { CHECK_STAGES, type Stage, TEST_STAGES } from './stages.ts';
+import { CHECK_STAGES, FULL_PROFILE_STAGES, type Stage, TEST_STAGES } from './stages.ts';
 
 interface Count {
   readonly passed: number;
@@ -21,10 +21,16 @@ for (const signal of ['SIGINT', 'SIGTERM', 'disconnect'] as const) {
   });
 }
 
-const onlyCheck = process.argv.includes('--only') && process.argv.includes('check');
-const total = await runAll(onlyCheck ? CHECK_STAGES : [...CHECK_STAGES, ...TEST_STAGES]);
+const total = await runAll(stagesAsked(process.argv.slice(2)));
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed > 0 || process.exitCode === 130 ? 1 : 0);
+
+function stagesAsked(args: readonly string[]): readonly Stage[] {
+  if (args.includes('--only') && args.includes('check')) return CHECK_STAGES;
+  if (!args.includes('--profile') || !args.includes('full')) return [...CHECK_STAGES, ...TEST_STAGES];
+  process.env['FEATUREMESH_TEST_PROFILE'] = 'full';
+  return FULL_PROFILE_STAGES;
+}
 
 async function runAll(stages: readonly Stage[]): Promise<Count> {
   let passed = 0;

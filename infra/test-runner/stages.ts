@@ -19,6 +19,27 @@ export const CHECK_STAGES: readonly Stage[] = [
   { kind: 'vitest', name: 'repository rules', suite: 'test', filters: ['infra/repo-rules'] },
 ];
 
+/** What `npm test -- --profile full` runs: the tests of a whole mesh and of a region over HTTP, with their rows in Cassandra. */
+export const FULL_PROFILE_STAGES: readonly Stage[] = [
+  {
+    kind: 'vitest',
+    name: 'real servers, rows in Cassandra',
+    suite: 'real',
+    filters: [
+      'infra/local-mesh',
+      'load-tests/canary',
+      'load-tests/nemesis',
+      'load-tests/cassandra-kills',
+      'services/cli',
+      'services/feature-store/http',
+      'services/feature-store/graphql',
+      'gateway',
+      'sync/adapters/jetstream',
+      'infra/nats',
+    ],
+  },
+];
+
 /** What `npm test` runs beyond the check. Simulator seeds are bounded; real servers run file by file. */
 export const TEST_STAGES: readonly Stage[] = [
   {

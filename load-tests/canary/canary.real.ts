@@ -8,16 +8,17 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import {
-  type FmeshProcess,
-  freePortBase,
-  processesNaming,
-  startFmesh,
-} from '@featuremesh/cli/testing/fmesh-process';
+import { type FmeshProcess, processesNaming, startFmesh } from '@featuremesh/cli/testing/fmesh-process';
 import { regionId } from '@featuremesh/domain/region-id';
 import { heldSubject } from '@featuremesh/domain/subjects';
 import { type PreparedRegion, prepareRegions } from '@featuremesh/infra/local-mesh/prepare-regions';
 import { LOCAL_REGIONS } from '@featuremesh/infra/local-mesh/region-names';
+import {
+  freeMeshPortBase,
+  patienceMs,
+  testProfile,
+} from '@featuremesh/infra/local-mesh/testing/test-profile';
+import { TestStores } from '@featuremesh/infra/local-mesh/testing/test-stores';
 import { wanConfigOf } from '@featuremesh/infra/local-mesh/wan-plan';
 import { WanProxy } from '@featuremesh/infra/wan/wan-proxy';
 import { systemClock } from '@featuremesh/runtime/clock';
@@ -42,13 +43,18 @@ import {
   WEST,
 } from './testing/canary-groups.ts';
 import { ASKED, CanaryWorkload, post } from './testing/canary-workload.ts';
-import { type PlantedLeak, plantedLeaks } from './testing/planted-leaks.ts';
+import { IN_SNAPSHOT, type PlantedLeak, plantedLeaks } from './testing/planted-leaks.ts';
 import { jsonOf, SECRET_FEATURES } from './testing/secret-rows.ts';
 
 /** Three real regions on a tapped network, random writes and reads by a seed, kill -9 and a cut link: no value is where it may not be. */
-const SLOW_MS = 180_000;
+const SLOW_MS = patienceMs(180_000);
 const SEED = process.env['FEATUREMESH_CANARY_SEED'] ?? systemRandom.base32(8);
 const random = seededRandom(`canary ${SEED}`);
+/** Where a region's rows stand, by the profile of the tests: through the store itself, and in its files. */
+const STORE_MEDIA =
+  testProfile() === 'full'
+    ? { asked: 'Cassandra tables', files: 'Cassandra files', stopped: ['Cassandra files'] }
+    : { asked: 'LMDB online', files: 'LMDB files', stopped: ['LMDB files', 'LMDB online'] };
 const dataDir = mkdtempSync(join(tmpdir(), 'fm-canary-'));
 const tap = new LinkTap();
 const running = new Map<CanaryRegionId, FmeshProcess>();
@@ -56,6 +62,7 @@ const workload = new CanaryWorkload(random, id => ({ service: service(id), gatew
 const { needles, written } = workload;
 let regions: readonly PreparedRegion[];
 let proxy: WanProxy;
+let stores: TestStores;
 let collector: OtlpCollector;
 
 function region(id: CanaryRegionId): PreparedRegion {
@@ -90,10 +97,13 @@ beforeAll(async () => {
     OTEL_BSP_SCHEDULE_DELAY: '100',
     FEATUREMESH_LOG_LEVEL: 'debug',
   });
+  const portBase = await freeMeshPortBase();
+  stores = await TestStores.start({ dataDir, regions: CANARY_REGIONS, portBase });
   regions = await prepareRegions({
     dataDir,
     regions: LOCAL_REGIONS.slice(0, CANARY_REGIONS.length),
-    portBase: await freePortBase(130),
+    portBase,
+    storeOf: stores.storeOf,
     officers: Object.entries(OFFICERS).map(([id, { key, roles }]) => ({
       id,
       publicKey: key.publicKey,
@@ -118,6 +128,7 @@ afterAll(async () => {
   await stopAll();
   proxy.stop();
   await collector.close();
+  await stores.stop();
   rmSync(dataDir, { recursive: true, force: true });
 }, SLOW_MS);
 
@@ -257,7 +268,7 @@ test(
           const there = places(report);
           return waiting.filter(one => !there.has(one));
         },
-        { timeout: 20_000 },
+        { timeout: patienceMs(20_000) },
       )
       .toEqual([]);
     expect(report.leaks).toEqual([]);
@@ -283,7 +294,8 @@ test(
       status: 200,
       body: { results: [{ region: EAST, statuses: ['PRESENT', 'PRESENT'] }] },
     });
-    for (const id of [EAST, WEST]) await expect.poll(() => hasAllOrders(id), { timeout: 40_000 }).toBe(true);
+    for (const id of [EAST, WEST])
+      await expect.poll(() => hasAllOrders(id), { timeout: patienceMs(40_000) }).toBe(true);
     const batch = random.bytes(40);
     const subject = heldSubject(EAST, 'e0', 1);
     await publishAs(region(WEST).config, 'sync', { subject, body: batch, head: { 'fm-reason': 'poison' } });
@@ -297,7 +309,7 @@ test(
     const report = await look(needles);
     expect(report.leaks).toEqual([]);
     expectWhole(report);
-    expect(missing(report, ['FEED', 'LMDB online', 'broker files', 'LMDB files'])).toEqual([]);
+    expect(missing(report, ['FEED', 'broker files', STORE_MEDIA.asked, STORE_MEDIA.files])).toEqual([]);
     const there = places(report);
     expect(there).toContain(`held batch in HELD of ${WEST}`);
     const onLinks = report.findings.filter(one => one.medium.startsWith('link ')).map(one => one.needle);
@@ -364,7 +376,9 @@ test(
     expect(right.out).toMatch(/value 1 \(text\): permitted in FEED of us-east-1: FEED \d+ \(.*, utf-8/);
     expect(right.out).not.toContain('LEAK');
     expect(wrong.status, wrong.out).toBe(1);
-    expect(wrong.out).toMatch(/LEAK value 2 \(int64\): in LMDB online of us-east-1: .*, int64 little-endian/);
+    expect(wrong.out).toMatch(
+      new RegExp(`LEAK value 2 \\(int64\\): in ${STORE_MEDIA.asked} of us-east-1: .*, int64 little-endian`),
+    );
     expect(right.out + wrong.out).not.toContain(note);
     expect(right.out + wrong.out).not.toContain(count);
   },
@@ -497,16 +511,19 @@ test(
     const report = await look(sought);
     expectWhole(report);
     expect(found(report)).toEqual(expected(() => true));
+    const inSnapshot = report.leaks.filter(one => one.needle === IN_SNAPSHOT).map(({ where }) => where);
+    expect(inSnapshot.some(where => /snapshots.*, unpacked/.test(where))).toBe(testProfile() === 'full');
     const elsewhere = report.leaks.filter(one => one.region !== EUROPE && one.medium !== 'traces');
     expect(elsewhere).toEqual([]);
 
     for (const server of said.servers) server.close();
     await stopAll();
+    await stores.stop();
     const stopped = await look(sought, false);
     expectWhole(stopped);
-    const online = ['FEED', 'OUT', 'CTL', 'CUR', 'HELD', 'metrics'];
+    const online = ['FEED', 'OUT', 'CTL', 'CUR', 'HELD', 'metrics', 'Cassandra tables'];
     expect(found(stopped)).toEqual(expected(medium => !online.includes(medium)));
-    expect(missing(stopped, ['broker files', 'LMDB files', 'LMDB online'])).toEqual([]);
+    expect(missing(stopped, ['broker files', ...STORE_MEDIA.stopped])).toEqual([]);
   },
   SLOW_MS,
 );

@@ -47,14 +47,15 @@ function folderMedium(region: string, part: FolderPart, without: readonly string
     control: part.control,
     async *scan() {
       for await (const path of filesBelow(part.folder, without)) {
-        const item = await itemOf(path, relative(part.folder, path));
+        const item = await itemOf(path, part.folder);
         if (item !== undefined) yield item;
       }
     },
   };
 }
 
-async function* filesBelow(folder: string, without: readonly string[]): AsyncGenerator<string> {
+/** Paths of all files below a folder, without some folders in it; none where it is not there. */
+export async function* filesBelow(folder: string, without: readonly string[]): AsyncGenerator<string> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(absent);
   for (const entry of entries ?? []) {
     const path = join(folder, entry.name);
@@ -64,8 +65,9 @@ async function* filesBelow(folder: string, without: readonly string[]): AsyncGen
   }
 }
 
-/** The file's name counts too; undefined where the file went away, as a broker's files do while it runs. */
-async function itemOf(path: string, name: string): Promise<CanaryItem | undefined> {
+/** A file whole, named by its place below a folder; undefined where it went away, as files of brokers and stores do while they run. */
+export async function itemOf(path: string, folder: string): Promise<CanaryItem | undefined> {
+  const name = relative(folder, path);
   const found = await stat(path).catch(absent);
   if (found !== undefined && found.size > MAX_FILE_BYTES)
     throw new RangeError(`${name} is too large to be searched`);
@@ -76,6 +78,7 @@ async function itemOf(path: string, name: string): Promise<CanaryItem | undefine
   return { where: name.split(sep).join('/'), bytes };
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
+/** For files that may go away at any time: undefined instead of the error that says so. */
+export function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }

@@ -1,19 +1,15 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import {
-  type FmeshProcess,
-  freePortBase,
-  processesNaming,
-  startFmesh,
-} from '@featuremesh/cli/testing/fmesh-process';
+import { type FmeshProcess, processesNaming, startFmesh } from '@featuremesh/cli/testing/fmesh-process';
 import { registryModesSchema } from '@featuremesh/contracts/admin-registry-mode';
 import { RunningMesh } from '@featuremesh/infra/local-mesh/testing/running-mesh';
+import { patienceMs } from '@featuremesh/infra/local-mesh/testing/test-profile';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { searchMesh } from './search-mesh.ts';
 
-const SLOW_MS = 180_000;
-const POLL = { timeout: 60_000, interval: 50 };
+const SLOW_MS = patienceMs(180_000);
+const POLL = { timeout: patienceMs(60_000), interval: 50 };
 const [EAST, WEST, EUROPE] = ['us-east-1', 'us-west-2', 'eu-west-1'] as const;
 const REGIONS = [EAST, WEST, EUROPE];
 /** A name that stands nowhere by chance. */
@@ -135,7 +131,7 @@ async function serve(region: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  mesh = await RunningMesh.start(folder, await freePortBase(40), ['--wan', 'off']);
+  mesh = await RunningMesh.start(folder, ['--wan', 'off']);
 }, SLOW_MS);
 
 afterAll(async () => {

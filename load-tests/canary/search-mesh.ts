@@ -1,10 +1,13 @@
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { RegionConfig } from '@featuremesh/contracts/region-config';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
-import type { MeshRegion } from '../mesh/mesh-regions.ts';
+import { configPathOf, type MeshRegion } from '../mesh/mesh-regions.ts';
+import { tableMedia } from './adapters/cassandra/table-medium.ts';
 import { streamMedia } from './adapters/jetstream/stream-medium.ts';
 import { lmdbMedia } from './adapters/lmdb/lmdb-medium.ts';
 import type { CanaryMedium } from './canary-medium.ts';
+import { storeFileMedia } from './cassandra-files.ts';
 import { fileMedia } from './file-media.ts';
 import type { Needle } from './needle.ts';
 import { itemsOf, metricsMedium } from './said-media.ts';
@@ -20,9 +23,9 @@ export interface CanaryRegion {
 }
 
 /** A region of a mesh as mesh.json names it. Throws where that does not say where its data is. */
-export function canaryRegion({ id, dataDir, pids = {} }: MeshRegion): CanaryRegion {
-  if (dataDir === undefined) throw new Error(`mesh.json does not say where ${id} keeps its data`);
-  return { id, configPath: join(dirname(dataDir), 'region.yaml'), running: Object.keys(pids).length > 0 };
+export function canaryRegion(region: MeshRegion): CanaryRegion {
+  const { id, pids = {} } = region;
+  return { id, configPath: configPathOf(region), running: Object.keys(pids).length > 0 };
 }
 
 /** What is searched, and for what. */
@@ -74,7 +77,7 @@ const BYTES_PER_TURN = 8 * 1024 * 1024;
 
 /**
  * Looks for needles in every medium of every region: streams and LMDB (through a running region's own broker and store), all files
- * (broker, LMDB, objects, logs, the gateway's saved state), metrics, and what the caller captured. Reads only.
+ * (broker, LMDB, Cassandra, objects, logs, the gateway's saved state), metrics, and what the caller captured. Reads only.
  */
 export async function searchMesh({ regions, needles, captured = [] }: CanarySearch): Promise<CanaryReport> {
   return searchMedia([...regions.flatMap(mediaOf), ...captured], needles);
@@ -102,10 +105,19 @@ function mediaOf({ configPath, running }: CanaryRegion): readonly CanaryMedium[]
   return [
     ...fileMedia(config, dirname(configPath)),
     ...lmdbMedia(config),
-    ...(config.store.type === 'lmdb' ? [] : [unsearched(config.id, 'Cassandra')]),
+    ...(config.store.type === 'lmdb' ? [] : cassandraMedia(config, { configPath, running })),
     ...(config.objects.type === 'filesystem' ? [] : [unsearched(config.id, 'S3')]),
     ...(running ? [...streamMedia(config), metricsMedium(config)] : []),
   ];
+}
+
+/** Tables through the cluster, where the region runs; its files only where they are on this machine. */
+function cassandraMedia(
+  config: RegionConfig,
+  { configPath, running }: Pick<CanaryRegion, 'configPath' | 'running'>,
+): readonly CanaryMedium[] {
+  const files = storeFileMedia(config.id, dirname(configPath));
+  return [...(running ? tableMedia(config) : []), ...(files ?? [unsearched(config.id, 'Cassandra files')])];
 }
 
 /** A medium that the region has and that nobody here reads yet: always reported as hollow. */

@@ -18,6 +18,7 @@ test('S5: with a node of the local data centre killed in the middle of reads and
     // Whole data centres: the long form, by the command.
     kills: ['a node of the local data centre'],
     rounds: 1,
+    signal: new AbortController().signal,
     say: line => lines.push(line),
   });
   expect(report.broken, lines.join('\n')).toEqual([]);

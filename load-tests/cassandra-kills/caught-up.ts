@@ -1,8 +1,8 @@
+import type { CassandraStoreConfig } from '@featuremesh/contracts/region-config';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { request } from 'undici';
 import { z } from 'zod';
 import { RawStore } from '../adapters/cassandra/raw-store.ts';
-import type { StartedRegion } from './started-region.ts';
 
 const GROUP = 'us-east-1/nemesis_rows';
 /** Hints are sent every ten seconds; after this long, what a killed node had kept for another is taken to be lost with it. */
@@ -13,11 +13,22 @@ const MAX_DIFFERING = 3;
 
 const groupSchema = z.looseObject({ id: z.string(), version: z.int() });
 
+/** A region whose rows are in two data centres. */
+export interface TwofoldRegion {
+  readonly region: { readonly url: string };
+  /** What region.yaml says of its cluster, seen from a data centre. */
+  readonly storeIn: (dataCentre: 'dc1' | 'dc2') => CassandraStoreConfig;
+}
+
+/** What came of waiting: `tookMs` is undefined where rows had to be repaired. */
+export interface CaughtUp {
+  readonly repairedRows: number;
+  readonly tookMs: number | undefined;
+  readonly differing: readonly string[];
+}
+
 /** Waits until both data centres hold the same bytes; repairs by reads at ALL what hints did not bring, and counts it. */
-export async function caughtUp(
-  { region, storeIn }: StartedRegion,
-  timer: Timer,
-): Promise<{ repairedRows: number; tookMs: number | undefined; differing: readonly string[] }> {
+export async function caughtUp({ region, storeIn }: TwofoldRegion, timer: Timer): Promise<CaughtUp> {
   const answer = await request(`${region.url}/v1/groups/${GROUP}`);
   const { id, version } = groupSchema.parse(await answer.body.json());
   const near = await RawStore.connect(storeIn('dc1'));

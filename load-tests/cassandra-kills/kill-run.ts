@@ -35,6 +35,8 @@ export interface KillOptions {
   /** In this order, one after the other, each as often as `rounds` says. */
   readonly kills: readonly Kill[];
   readonly rounds: number;
+  /** Ends the run after the kill that is under way; what was written until then is looked for all the same. */
+  readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
@@ -55,6 +57,7 @@ export interface KillReport {
   readonly readsAnswered: number;
   /** Rows that only a read at ALL repaired, since a node that was killed took its hints with it. */
   readonly repairedRows: number;
+  /** From the last node's return until both data centres held the same bytes, the reading of all rows included; undefined where some were repaired. */
   readonly caughtUpMs: number | undefined;
   readonly broken: readonly string[];
 }
@@ -87,12 +90,15 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
     const watch: Watch = { ledger, reads };
     const outcomes: KillOutcome[] = [];
     const broken: string[] = [];
+    let backAtMs = performance.now();
     try {
       await goesOn(watch, WARM_UP);
       for (let round = 0; round < options.rounds; round++) {
         for (const kill of options.kills) {
+          if (options.signal.aborted) break;
           outcomes.push(await killed({ kill, started, watch, random, say, broken }));
           await restart(started);
+          backAtMs = performance.now();
         }
       }
     } finally {
@@ -111,7 +117,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
       rowsAcknowledged: ledger.acknowledged,
       readsAnswered: reads.answered,
       repairedRows: both.repairedRows,
-      caughtUpMs: both.tookMs,
+      caughtUpMs: both.tookMs === undefined ? undefined : performance.now() - backAtMs,
       broken: [...broken, ...faults, ...both.differing],
     };
   } finally {

@@ -10,6 +10,7 @@ export async function tellKills(options: {
   readonly dataDir: string;
   readonly portBase: number;
   readonly rounds: number;
+  readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }): Promise<boolean> {
   const { say, dataDir, seed, rounds } = options;
@@ -28,6 +29,10 @@ export async function tellKills(options: {
   say(
     `${String(report.repairedRows).padStart(7)}  rows that hints did not bring to the other data centre, repaired by reading`,
   );
+  if (report.caughtUpMs !== undefined)
+    say(
+      `${String(Math.round(report.caughtUpMs)).padStart(7)}  ms at the most from the last node's return until both data centres held the same bytes`,
+    );
   for (const line of report.broken.slice(0, MAX_TOLD)) say(`  ${line}`);
   if (report.broken.length > 0) {
     say(`${report.broken.length} broken; logs in ${dataDir}`);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
 const meshSchema = z.object({
@@ -29,6 +30,12 @@ export type MeshRegion = Mesh['regions'][number];
 /** Reads a mesh file. Throws where it is missing or not whole. */
 export function readMesh(path: string): Mesh {
   return meshSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+}
+
+/** Path of a region's region.yaml, which stands beside its data. Throws where the mesh file does not say where that is. */
+export function configPathOf({ id, dataDir }: MeshRegion): string {
+  if (dataDir === undefined) throw new Error(`mesh.json does not say where ${id} keeps its data`);
+  return join(dirname(dataDir), 'region.yaml');
 }
 
 /** The region with this id. Throws where the mesh has none. */

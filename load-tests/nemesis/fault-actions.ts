@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { nodesOf } from '@featuremesh/infra/cassandra/node-layout';
 import { changeWan } from '@featuremesh/infra/wan/wan-control';
 import type { Timer } from '@featuremesh/runtime/timer';
-import { type Mesh, regionOf } from '../mesh/mesh-regions.ts';
+import { configPathOf, type Mesh, regionOf } from '../mesh/mesh-regions.ts';
+import { storePlanOf } from '../mesh/mesh-stores.ts';
 import { processesOf } from './region-processes.ts';
 import { describeFault, type Fault } from './schedule.ts';
 import type { StartedMesh } from './started-mesh.ts';
@@ -46,7 +48,7 @@ async function doFault(started: StartedMesh, fault: Fault, timer: Timer): Promis
       return;
     }
     case 'clock': {
-      const file = join(dataDirOf(mesh, fault.region), 'run', 'clock-offset-ms');
+      const file = join(folderOf(mesh, fault.region), 'data', 'run', 'clock-offset-ms');
       writeFileSync(file, String(fault.offsetMs));
       await timer.sleep(fault.lastsMs);
       writeFileSync(file, '0');
@@ -55,7 +57,10 @@ async function doFault(started: StartedMesh, fault: Fault, timer: Timer): Promis
     case 'supervisor':
       signalAll(processesOf(folderOf(mesh, fault.region), 'supervisor'), 'SIGKILL');
       await timer.sleep(fault.lastsMs);
-      started.serveByHand(join(folderOf(mesh, fault.region), 'region.yaml'));
+      started.serveByHand(configPathOf(regionOf(mesh, fault.region)));
+      return;
+    case 'store':
+      signalAll(processesOf(nodeFolder(mesh, fault.region, fault.node), 'store'), 'SIGKILL');
       return;
     case 'cut':
     case 'black-hole': {
@@ -72,13 +77,16 @@ async function doFault(started: StartedMesh, fault: Fault, timer: Timer): Promis
 
 /** The processes name the configuration, which stands beside the data. */
 function folderOf(mesh: Mesh, id: string): string {
-  return dirname(dataDirOf(mesh, id));
+  return dirname(configPathOf(regionOf(mesh, id)));
 }
 
-function dataDirOf(mesh: Mesh, id: string): string {
-  const { dataDir } = regionOf(mesh, id);
-  if (dataDir === undefined) throw new Error(`mesh.json does not say where ${id} keeps its data`);
-  return dataDir;
+/** Of one of a region's Cassandra nodes; the launcher gives a region one node where memory is short. */
+function nodeFolder(mesh: Mesh, id: string, node: number): string {
+  const nodes = nodesOf(storePlanOf(regionOf(mesh, id)).cassandra);
+  const found = nodes[node % nodes.length];
+  if (found === undefined) throw new Error(`${id} has no Cassandra node`);
+  // Its end, so that the first node is not taken for the tenth.
+  return join(found.folder, 'conf');
 }
 
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {

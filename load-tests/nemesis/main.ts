@@ -19,6 +19,10 @@ row must be in every region, all regions must agree, and values of a pinned grou
   --wan demo|off   whether there is a network between the regions to cut (demo)
   --port-base N    first port of the mesh (7800)
 
+npm run nemesis -- --profile full [the same options]
+
+The same for a mesh on Cassandra, two data centres in each region: their nodes are killed besides, and at the end both hold the same bytes.
+
 npm run nemesis -- --profile cassandra [--runs N] [--seed TEXT] [--data-dir DIR] [--port-base N]
 
 The same for the store: one region on a Cassandra cluster of 3 + 1 nodes in two data centres. A node, the other data centre and the whole
@@ -53,7 +57,7 @@ async function main(): Promise<number> {
     Number.isInteger(regions) &&
     regions >= 1 &&
     Number.isInteger(portBase) &&
-    ['embedded', 'cassandra'].includes(values.profile) &&
+    ['embedded', 'full', 'cassandra'].includes(values.profile) &&
     Number(values.runs) >= 1;
   if (values.help === true || !known) {
     say(usage);
@@ -63,7 +67,7 @@ async function main(): Promise<number> {
   const dataDir = given === undefined ? mkdtempSync(join(tmpdir(), 'fm-nemesis-')) : resolve(given);
   const { signal } = stopping;
   if (values.profile === 'cassandra') {
-    const isWhole = await tellKills({ seed, dataDir, portBase, rounds: Number(values.runs), say });
+    const isWhole = await tellKills({ seed, dataDir, portBase, rounds: Number(values.runs), signal, say });
     if (isWhole && given === undefined) rmSync(dataDir, { recursive: true, force: true });
     return isWhole ? 0 : 1;
   }
@@ -73,6 +77,7 @@ async function main(): Promise<number> {
     regions,
     dataDir,
     portBase,
+    profile: values.profile === 'full' ? 'full' : 'embedded',
     wan: values.wan === 'off' ? 'off' : 'demo',
     signal,
     say,
@@ -81,10 +86,16 @@ async function main(): Promise<number> {
   say(`${String(report.rowsSent).padStart(7)}  rows sent`);
   say(`${String(report.rowsAcknowledged).padStart(7)}  rows acknowledged`);
   say(`${String(report.requestsUnanswered).padStart(7)}  requests without a good answer`);
+  if (values.profile === 'full')
+    say(
+      `${String(report.repairedRows).padStart(7)}  rows that hints did not bring to a data centre, repaired by reading`,
+    );
   for (const line of report.broken.slice(0, MAX_TOLD)) say(`  ${line}`);
   if (report.broken.length > 0) {
     say(`${report.broken.length} broken; logs in ${dataDir}`);
-    say(`again: npm run nemesis -- --minutes ${minutes} --seed ${seed} --regions ${regions}`);
+    say(
+      `again: npm run nemesis -- --minutes ${minutes} --seed ${seed} --regions ${regions} --profile ${values.profile}`,
+    );
     return 1;
   }
   say(`0 acknowledged rows lost; all regions agreed after ${Math.round(report.convergedMs ?? 0)} ms`);

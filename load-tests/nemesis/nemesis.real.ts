@@ -1,7 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePortBase } from '@featuremesh/cli/testing/fmesh-process';
+import {
+  freeMeshPortBase,
+  patienceMs,
+  testProfile,
+} from '@featuremesh/infra/local-mesh/testing/test-profile';
 import { expect, test } from 'vitest';
 import { runNemesis } from './nemesis.ts';
 
@@ -11,7 +15,7 @@ const DRAWS_NETWORK_FAULTS = 'bounded-3';
 const SEED = process.env['FEATUREMESH_NEMESIS_SEED'] ?? DRAWS_NETWORK_FAULTS;
 
 test('S1, S5: no acknowledged row is lost and regions agree after kills, freezes, wrong clocks and cut links of a seed', {
-  timeout: 240_000,
+  timeout: patienceMs(240_000),
 }, async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'fm nemesis '));
   const lines: string[] = [];
@@ -20,7 +24,8 @@ test('S1, S5: no acknowledged row is lost and regions agree after kills, freezes
     lastsMs: 30_000,
     regions: 3,
     dataDir,
-    portBase: await freePortBase(),
+    portBase: await freeMeshPortBase(),
+    profile: testProfile(),
     wan: 'demo',
     signal: new AbortController().signal,
     say: line => lines.push(line),

@@ -1,7 +1,10 @@
 import { join } from 'node:path';
+import type { MeshProfile } from '@featuremesh/infra/local-mesh/profile';
 import { seededRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
-import { regionOf } from '../mesh/mesh-regions.ts';
+import { type CaughtUp, caughtUp } from '../cassandra-kills/caught-up.ts';
+import { type Mesh, regionOf } from '../mesh/mesh-regions.ts';
+import { storeSeenFrom } from '../mesh/mesh-stores.ts';
 import { audit } from './audit.ts';
 import { countingClient } from './counting-client.ts';
 import { doFaults } from './fault-actions.ts';
@@ -13,7 +16,7 @@ import { startMesh } from './started-mesh.ts';
 /** Where `nemesis_pinned` may be. */
 const PINNED_HOME = 'us-east-1';
 /** Processes start anew, links connect, snapshots travel. */
-const CONVERGED_WITHIN_MS = 120_000;
+const CONVERGED_WITHIN_MS = { embedded: 120_000, full: 240_000 };
 
 /** What a run is to do; `dataDir` keeps the mesh and the clients' logs. */
 export interface NemesisOptions {
@@ -22,6 +25,8 @@ export interface NemesisOptions {
   readonly regions: number;
   readonly dataDir: string;
   readonly portBase: number;
+  /** With `full` Cassandra nodes are killed as well, and each region's data centres are compared at the end. */
+  readonly profile: MeshProfile;
   readonly wan: 'demo' | 'off';
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
@@ -34,6 +39,8 @@ export interface NemesisReport {
   readonly rowsAcknowledged: number;
   readonly requestsUnanswered: number;
   readonly convergedMs: number | undefined;
+  /** Rows that Cassandra's hints did not bring to a data centre, repaired by reading; 0 without Cassandra. */
+  readonly repairedRows: number;
   readonly broken: readonly string[];
 }
 
@@ -47,7 +54,8 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
   try {
     const ids = mesh.regions.map(({ id }) => id);
     const hasWan = mesh.wan !== undefined;
-    const faults = faultSchedule(random.stream('faults'), { lastsMs, regions: ids, hasWan });
+    const hasStores = options.profile === 'full';
+    const faults = faultSchedule(random.stream('faults'), { lastsMs, regions: ids, hasWan, hasStores });
     say(`seed ${seed}: ${faults.length} faults in ${ids.join(', ')}`);
     const ledger = new Ledger();
     const writing = new AbortController();
@@ -70,9 +78,10 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
     const counts = await Promise.all(clients);
     say(`quiet; ${ledger.acknowledged} of ${ledger.sent} rows were acknowledged; reading them everywhere`);
     const { convergedMs, faults: broken } = await audit(mesh.regions, ledger, {
-      withinMs: CONVERGED_WITHIN_MS,
+      withinMs: CONVERGED_WITHIN_MS[options.profile],
       timer,
     });
+    const both = hasStores ? await dataCentresAgree(mesh) : { repairedRows: 0, differing: [] };
     say('looking for rows that may be in one region alone in every stream, store, file and metric');
     const leaks = await searchPinned(mesh, await pinned);
     return {
@@ -81,11 +90,23 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
       rowsAcknowledged: ledger.acknowledged,
       requestsUnanswered: counts.reduce((sum, { unanswered }) => sum + unanswered, 0),
       convergedMs,
-      broken: [...broken, ...leaks],
+      repairedRows: both.repairedRows,
+      broken: [...broken, ...both.differing, ...leaks],
     };
   } finally {
     await started.stop();
   }
+}
+
+/** The data centres of every region hold the same bytes, or hold them after a repair of what hints did not bring. */
+async function dataCentresAgree(mesh: Mesh): Promise<Pick<CaughtUp, 'repairedRows' | 'differing'>> {
+  const each = await Promise.all(
+    mesh.regions.map(region => caughtUp({ region, storeIn: storeSeenFrom(region) }, systemTimer)),
+  );
+  return {
+    repairedRows: each.reduce((sum, { repairedRows }) => sum + repairedRows, 0),
+    differing: each.flatMap(({ differing }, at) => differing.map(line => `${mesh.regions[at]?.id}: ${line}`)),
+  };
 }
 
 function tally(names: readonly string[]): Record<string, number> {

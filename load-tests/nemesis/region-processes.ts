@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { KILLABLE } from './schedule.ts';
 
-type ProcessName = (typeof KILLABLE)[number] | 'supervisor';
+type ProcessName = (typeof KILLABLE)[number] | 'supervisor' | 'store';
 
 /** What the command line of each names. */
 const PROGRAMS: Readonly<Record<ProcessName, RegExp>> = {
@@ -10,15 +10,16 @@ const PROGRAMS: Readonly<Record<ProcessName, RegExp>> = {
   broker: /nats-server/,
   gateway: /gateway\/main\.ts/,
   supervisor: /\bregion serve\b/,
+  store: /CassandraDaemon/,
 };
 
-/** Ids of a region's processes of one kind that run now: a supervisor starts them anew under other ids. Linux. */
-export function processesOf(regionFolder: string, name: ProcessName): readonly number[] {
+/** Ids of processes of one kind that run now and name this folder: what watches them starts them anew under other ids. Linux. */
+export function processesOf(folder: string, name: ProcessName): readonly number[] {
   return readdirSync('/proc')
     .filter(entry => /^\d+$/.test(entry))
     .filter(pid => {
       const command = commandOf(pid);
-      return command.includes(regionFolder) && PROGRAMS[name].test(command);
+      return command.includes(folder) && PROGRAMS[name].test(command);
     })
     .map(Number);
 }

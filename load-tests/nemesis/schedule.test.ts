@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { describeFault, faultSchedule, KILLABLE } from './schedule.ts';
 
 const REGIONS = ['us-east-1', 'us-west-2', 'eu-west-1'];
-const long = (seed: string, hasWan = true, regions = REGIONS) =>
-  faultSchedule(seededRandom(seed), { lastsMs: 600_000, regions, hasWan });
+const long = (seed: string, hasWan = true, regions = REGIONS, hasStores = false) =>
+  faultSchedule(seededRandom(seed), { lastsMs: 600_000, regions, hasWan, hasStores });
 
 test('the same seed gives the same faults, another one others', () => {
   expect(long('a')).toEqual(long('a'));
@@ -23,6 +23,13 @@ test('a long run has every fault in every region, in order, within its time', ()
   );
   expect(faults.every(({ atMs }, at) => atMs >= (faults[at - 1]?.atMs ?? 0) && atMs < 600_000)).toBe(true);
   expect(new Set(faults.map(describeFault)).size).toBeGreaterThan(50);
+});
+
+test('with stores, nodes of both data centres of every region are killed besides, and all other faults stay as they are', () => {
+  const faults = long('a', true, REGIONS, true);
+  expect(faults.filter(({ kind }) => kind !== 'store')).toEqual(long('a'));
+  const killed = faults.flatMap(fault => (fault.kind === 'store' ? `${fault.region} ${fault.node}` : []));
+  expect(new Set(killed).size).toBe(2 * REGIONS.length);
 });
 
 test('links are touched between two regions only, and not at all without a network to touch', () => {

@@ -12,6 +12,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'clock'; readonly region: string; readonly offsetMs: number; readonly lastsMs: number }
   /** `kill -9` of what watches a region's processes; after the time it is run again, as a person does. */
   | { readonly kind: 'supervisor'; readonly region: string; readonly lastsMs: number }
+  /** `kill -9` of a Cassandra node of the region, with `node` 0 in its local data centre, 1 in the other; it is started again by itself. */
+  | { readonly kind: 'store'; readonly region: string; readonly node: number }
   | {
       readonly kind: 'cut' | 'black-hole';
       readonly between: readonly [string, string];
@@ -25,13 +27,21 @@ const LASTS_MS = { min: 1_000, max: 8_000 };
 const HOUR_MS = 3_600_000;
 /** Between two kills of supervisors: a region that is run again takes seconds, in which other faults of it are wasted. */
 const SUPERVISOR_EVERY_MS = 60_000;
+/** Between two kills of Cassandra nodes: one that starts again takes a quarter of a minute of a busy machine. */
+const STORE_EVERY_MS = { min: 12_000, max: 24_000 };
+const NODES_PER_REGION = 2;
 
-/** The faults of a run of this length: the same seed gives the same ones. Links are touched only where `hasWan`. */
+/** The faults of a run of this length: the same seed gives the same ones. Links are touched only where `hasWan`, Cassandra where `hasStores`. */
 export function faultSchedule(
   random: Random,
-  options: { readonly lastsMs: number; readonly regions: readonly string[]; readonly hasWan: boolean },
+  options: {
+    readonly lastsMs: number;
+    readonly regions: readonly string[];
+    readonly hasWan: boolean;
+    readonly hasStores: boolean;
+  },
 ): readonly Fault[] {
-  const { lastsMs, regions, hasWan } = options;
+  const { lastsMs, regions, hasWan, hasStores } = options;
   const between = (range: { min: number; max: number }): number =>
     range.min + random.int(range.max - range.min + 1);
   const region = (): string => regions[random.int(regions.length)] ?? '';
@@ -65,6 +75,8 @@ export function faultSchedule(
       region: region(),
       lastsMs: between(LASTS_MS),
     });
+  for (let atMs = between(STORE_EVERY_MS) / 2; hasStores && atMs < lastsMs; atMs += between(STORE_EVERY_MS))
+    faults.push({ atMs, kind: 'store', region: region(), node: random.int(NODES_PER_REGION) });
   return faults.toSorted((a, b) => a.atMs - b.atMs);
 }
 
@@ -79,6 +91,8 @@ export function describeFault(fault: Fault): string {
       return `the clock of ${fault.region} is wrong by ${fault.offsetMs / 1_000} s for ${fault.lastsMs} ms`;
     case 'supervisor':
       return `kill -9 of the supervisor of ${fault.region}, run again after ${fault.lastsMs} ms`;
+    case 'store':
+      return `kill -9 of Cassandra node ${fault.node + 1} of ${fault.region}`;
     case 'cut':
     case 'black-hole':
       return `${fault.kind} between ${fault.between.join(' and ')} for ${fault.lastsMs} ms`;

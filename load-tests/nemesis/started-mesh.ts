@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { MeshProfile } from '@featuremesh/infra/local-mesh/profile';
 import type { Timer } from '@featuremesh/runtime/timer';
 import { bringIntoForce } from '../mesh/fmesh.ts';
 import { type Mesh, readMesh } from '../mesh/mesh-regions.ts';
@@ -10,7 +11,7 @@ import { type Mesh, readMesh } from '../mesh/mesh-regions.ts';
 const LAUNCHER = fileURLToPath(new URL('../../infra/local-mesh/main.ts', import.meta.url));
 const WORKLOAD = fileURLToPath(new URL('.', import.meta.url));
 const CLI = fileURLToPath(new URL('../../services/cli/main.ts', import.meta.url));
-const READY_WITHIN_MS = 120_000;
+const READY_WITHIN_MS = { embedded: 120_000, full: 300_000 };
 const POLL_MS = 200;
 
 /** A mesh of its own, started as `npm start` does it, with the rows that clients count. */
@@ -21,11 +22,12 @@ export interface StartedMesh {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a mesh in a folder and brings the definitions and policy into force. Rejects where it does not get ready in two minutes. */
+/** Starts a mesh in a folder and brings the definitions and policy into force. Rejects where it does not get ready in minutes. */
 export async function startMesh(options: {
   readonly dataDir: string;
   readonly regions: number;
   readonly portBase: number;
+  readonly profile: MeshProfile;
   /** `demo`: a network that delays, and can be cut; `off`: none. */
   readonly wan: 'demo' | 'off';
   readonly timer: Timer;
@@ -33,7 +35,15 @@ export async function startMesh(options: {
   const { dataDir, timer } = options;
   mkdirSync(dataDir, { recursive: true });
   const args = ['--no-demo', '--wan', options.wan, '--data-dir', dataDir];
-  const numbers = ['--regions', String(options.regions), '--port-base', String(options.portBase)];
+  const { profile } = options;
+  const more = [
+    '--profile',
+    profile,
+    '--regions',
+    String(options.regions),
+    '--port-base',
+    String(options.portBase),
+  ];
   const log = createWriteStream(join(dataDir, 'launcher.log'), { flags: 'a' });
   const run = (program: string, given: readonly string[]): ChildProcess => {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...given], {
@@ -44,7 +54,7 @@ export async function startMesh(options: {
     child.stderr?.pipe(log, { end: false });
     return child;
   };
-  const child = run(LAUNCHER, [...args, ...numbers]);
+  const child = run(LAUNCHER, [...args, ...more]);
   const byHand: ChildProcess[] = [];
   const serveByHand = (configPath: string): void => {
     byHand.push(run(CLI, ['region', 'serve', '--config', configPath]));
@@ -56,7 +66,7 @@ export async function startMesh(options: {
   };
   try {
     const file = join(dataDir, 'mesh.json');
-    await ready(child, file, timer);
+    await ready(child, file, { timer, withinMs: READY_WITHIN_MS[profile] });
     const mesh = readMesh(file);
     await bringIntoForce(WORKLOAD, dataDir, mesh);
     return { mesh, serveByHand, stop };
@@ -66,8 +76,12 @@ export async function startMesh(options: {
   }
 }
 
-async function ready(child: ChildProcess, file: string, timer: Timer): Promise<void> {
-  const deadlineMs = performance.now() + READY_WITHIN_MS;
+async function ready(
+  child: ChildProcess,
+  file: string,
+  { timer, withinMs }: { timer: Timer; withinMs: number },
+): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
   while (performance.now() < deadlineMs) {
     if (child.exitCode !== null) break;
     try {

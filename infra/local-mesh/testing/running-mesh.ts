@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { installationRoot } from '@featuremesh/cli/target/data-folder';
 import { type MeshFile, readMeshFile } from '@featuremesh/cli/target/mesh-file';
 import { type FmeshResult, fmesh } from '@featuremesh/cli/testing/fmesh-process';
+import { freeMeshPortBase, testProfile } from './test-profile.ts';
 
 /** An HTTP answer; the body is parsed where it is JSON. */
 export interface MeshAnswer {
@@ -49,10 +50,19 @@ export class RunningMesh {
     this.#cwd = parts.cwd;
   }
 
-  /** Starts it in `<cwd>/.featuremesh`, where `fmesh` looks by itself; resolves when it says that it is ready, rejects with all that it said where it ends before. */
-  static async start(cwd: string, portBase: number, options: readonly string[] = []): Promise<RunningMesh> {
+  /** Starts it in `<cwd>/.featuremesh`, where `fmesh` looks by itself, with the profile of the tests; resolves when it says that it is ready, rejects with all that it said where it ends before. */
+  static async start(cwd: string, options: readonly string[] = []): Promise<RunningMesh> {
     const dataDir = join(cwd, '.featuremesh');
-    const child = launch(['--no-demo', '--data-dir', dataDir, '--port-base', String(portBase), ...options]);
+    const ports = ['--port-base', String(await freeMeshPortBase())];
+    const child = launch([
+      '--no-demo',
+      '--data-dir',
+      dataDir,
+      '--profile',
+      testProfile(),
+      ...ports,
+      ...options,
+    ]);
     const heard = listen(child);
     const ready = new Promise<void>((resolve, reject) => {
       heard.onText = () => heard.text.includes('Ctrl-C stops the mesh') && resolve();

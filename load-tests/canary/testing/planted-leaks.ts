@@ -16,6 +16,9 @@ import {
   OUT_LINK_SUBJECT,
   OUT_STREAM,
 } from '@featuremesh/domain/subjects';
+import { LocalCassandra } from '@featuremesh/infra/cassandra/local-cassandra';
+import { lastStorePlanOf } from '@featuremesh/infra/local-mesh/store-plan';
+import { type PlantedRow, plantRow } from '../adapters/cassandra/plant-row.ts';
 import { publishAs } from '../adapters/jetstream/publish-as.ts';
 import { putPair } from '../adapters/lmdb/put-pair.ts';
 import type { NeedleValue } from '../needle.ts';
@@ -44,7 +47,8 @@ export interface LeakyRegion {
 
 /** One leak per part of the stored media: streams, LMDB, files, bytes on the way to other regions; forms and encodings vary. */
 export function plantedLeaks(region: LeakyRegion): readonly PlantedLeak[] {
-  return [...inStreams(region), ...inLmdb(region), ...inFiles(region), ...onTheWay(region)];
+  const inStore = region.config.store.type === 'lmdb' ? inLmdb(region) : inCassandra(region);
+  return [...inStreams(region), ...inStore, ...inRegistry(region), ...inFiles(region), ...onTheWay(region)];
 }
 
 function leak(
@@ -92,23 +96,31 @@ function inStreams({ config, groupId, source }: LeakyRegion): readonly PlantedLe
   ];
 }
 
+/** Where an LMDB environment is met: through LMDB, and in its files. */
+const storedIn = (environment: string): readonly string[] => [`LMDB ${environment}`, 'LMDB files'];
+
 function inLmdb({ config, groupId, source }: LeakyRegion): readonly PlantedLeak[] {
-  const stored = (environment: string): readonly string[] => [`LMDB ${environment}`, 'LMDB files'];
+  const stored = storedIn('online');
   return [
-    leak('rows in LMDB', stored('online'), source.float64(), plain =>
+    leak('rows in LMDB', stored, source.float64(), plain =>
       putPair(config, 'online', { database: `g_${groupId}`, key: 'key', value: rowOf(config, plain).row }),
     ),
-    leak('keys in LMDB', stored('online'), source.text(), (_, value) =>
+    leak('keys in LMDB', stored, source.text(), (_, value) =>
       putPair(config, 'online', { database: `g_${groupId}`, key: String(value), value: Buffer.from('row') }),
     ),
-    leak('idempotency index', stored('online'), source.text(), (_, value) =>
+    leak('idempotency index', stored, source.text(), (_, value) =>
       putPair(config, 'online', {
         database: 'idempotency',
         key: 'id',
         value: Buffer.from(JSON.stringify({ answer: value })),
       }),
     ),
-    leak('registry', stored('registry'), source.int64(), (_, value) =>
+  ];
+}
+
+function inRegistry({ config, source }: LeakyRegion): readonly PlantedLeak[] {
+  return [
+    leak('registry', storedIn('registry'), source.int64(), (_, value) =>
       putPair(config, 'registry', {
         database: 'entries',
         key: 'group x',
@@ -116,6 +128,47 @@ function inLmdb({ config, groupId, source }: LeakyRegion): readonly PlantedLeak[
       }),
     ),
   ];
+}
+
+function inCassandra({ config, folder, groupId, source }: LeakyRegion): readonly PlantedLeak[] {
+  const stored = ['Cassandra tables', 'Cassandra files'];
+  const put = (row: PlantedRow): Promise<void> => plantRow(config, row);
+  const table = `g_${groupId}`;
+  return [
+    leak('rows in Cassandra', stored, source.float64(), plain =>
+      put({ table, columns: { k: Buffer.from('key'), v: Buffer.from(rowOf(config, plain).row) } }),
+    ),
+    leak('keys in Cassandra', stored, source.text(), (_, value) =>
+      put({ table, columns: { k: Buffer.from(String(value)), v: Buffer.from('row') } }),
+    ),
+    leak('idempotency index', stored, source.text(), (_, value) =>
+      put({
+        table: 'fm_idempotency',
+        columns: { id: 'id', stored_at_ms: 1, body_hash: '', answer: JSON.stringify({ answer: value }) },
+      }),
+    ),
+    // Taken away again: a snapshot keeps what the table has no longer.
+    leak(IN_SNAPSHOT, ['Cassandra files'], source.text(), async (_, value) => {
+      const row = { table, columns: { k: Buffer.from('gone'), v: Buffer.from(String(value)) } };
+      await put(row);
+      await takeSnapshots(folder);
+      await put({ ...row, columns: { ...row.columns, v: Buffer.from('another') } });
+    }),
+  ];
+}
+
+/** What the leak is called that stands in a snapshot alone. */
+export const IN_SNAPSHOT = 'a snapshot';
+
+/** Flushes every node of the region's cluster and has it take a snapshot. */
+async function takeSnapshots(regionFolder: string): Promise<void> {
+  const plan = lastStorePlanOf(regionFolder)?.cassandra;
+  if (plan === undefined) throw new Error('the region has no Cassandra of its own');
+  const cluster = await LocalCassandra.open(plan);
+  for (const { index } of cluster.nodes) {
+    await cluster.nodetool(index, 'flush');
+    await cluster.nodetool(index, 'snapshot', '-t', 'planted');
+  }
 }
 
 function inFiles({ config, folder, source }: LeakyRegion): readonly PlantedLeak[] {

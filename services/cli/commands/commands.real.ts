@@ -1,16 +1,19 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freeMeshPortBase, patienceMs } from '@featuremesh/infra/local-mesh/testing/test-profile';
+import { TestStores } from '@featuremesh/infra/local-mesh/testing/test-stores';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXIT } from '../exit-code.ts';
-import { type FmeshProcess, fmesh, freePortBase, startFmesh } from '../testing/fmesh-process.ts';
+import { type FmeshProcess, fmesh, startFmesh } from '../testing/fmesh-process.ts';
 
-const SLOW_MS = 120_000;
+const SLOW_MS = patienceMs(120_000);
 const ROWS = 20_000;
 const BAD_LINE = 15_000;
 const root = mkdtempSync(join(tmpdir(), 'fm commands '));
 const config = join(root, 'region', 'region.yaml');
 let region: FmeshProcess | undefined;
+let stores: TestStores;
 
 /** A command against the region, in the folder of definitions. */
 function at(...args: string[]) {
@@ -22,7 +25,8 @@ async function json(...args: string[]): Promise<unknown> {
 }
 
 beforeAll(async () => {
-  const base = await freePortBase();
+  const base = await freeMeshPortBase();
+  stores = await TestStores.start({ dataDir: root, regions: ['us-east-1'], portBase: base });
   for (const [id, roles] of [
     ['ada', 'owner'],
     ['bo', 'compliance'],
@@ -48,6 +52,7 @@ beforeAll(async () => {
     ],
     root,
   );
+  stores.writeInto(config, 'us-east-1');
   await fmesh(['init', '.'], root);
   region = startFmesh(['region', 'serve', '--config', config], root);
   await region.saying(': ready;');
@@ -57,6 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   region?.child.kill('SIGTERM');
   await region?.ended;
+  await stores.stop();
   rmSync(root, { recursive: true, force: true });
 }, SLOW_MS);
 

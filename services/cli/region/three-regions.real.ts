@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { freeMeshPortBase, patienceMs } from '@featuremesh/infra/local-mesh/testing/test-profile';
+import { TestStores } from '@featuremesh/infra/local-mesh/testing/test-stores';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { syncStatus } from '../http/admin-client.ts';
 import { JsonClient } from '../http/json-client.ts';
@@ -14,7 +16,7 @@ import {
   startFmesh,
 } from '../testing/fmesh-process.ts';
 
-const SLOW_MS = 120_000;
+const SLOW_MS = patienceMs(120_000);
 const root = mkdtempSync(join(tmpdir(), 'fm-three-'));
 /** Three folders with nothing in common but the disk; one holds a space. */
 const plans = [
@@ -23,6 +25,7 @@ const plans = [
   { id: 'eu-west-1', jurisdiction: 'EU', folder: join(root, 'c', 'deep', 'europe') },
 ];
 const urls = new Map<string, string>();
+let stores: TestStores;
 let running: FmeshProcess[] = [];
 
 const config = (folder: string): string => join(folder, 'region.yaml');
@@ -50,6 +53,8 @@ async function linksOf(url: string) {
 }
 
 beforeAll(async () => {
+  const regions = plans.map(({ id }) => id);
+  stores = await TestStores.start({ dataDir: root, regions, portBase: await freeMeshPortBase() });
   for (const plan of plans) {
     const base = await freePortBase();
     urls.set(plan.id, `http://127.0.0.1:${base}`);
@@ -66,6 +71,7 @@ beforeAll(async () => {
       '--port-base',
       String(base),
     ]);
+    stores.writeInto(config(plan.folder), plan.id);
   }
   for (const [index, first] of plans.entries()) {
     for (const second of plans.slice(index + 1)) {
@@ -101,6 +107,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const one of running) one.child.kill('SIGTERM');
   await Promise.all(running.map(one => one.ended));
+  await stores.stop();
   rmSync(root, { recursive: true, force: true });
 }, SLOW_MS);
 
@@ -130,7 +137,7 @@ test(
               .filter(link => link.connected)
               .map(link => `${link.direction} ${link.peer}`)
               .toSorted(),
-          { timeout: 30_000 },
+          { timeout: patienceMs(30_000) },
         )
         .toEqual(
           plans
@@ -170,7 +177,9 @@ test(
     ]);
     first.child.kill('SIGKILL');
     await first.ended;
-    await expect.poll(() => processesNaming(config(plan.folder)), { timeout: 20_000 }).toEqual([]);
+    await expect
+      .poll(() => processesNaming(config(plan.folder)), { timeout: patienceMs(20_000) })
+      .toEqual([]);
     expect(processesNaming(plan.folder).join()).toContain('nats');
     const again = await serve(plan.folder);
     const read = await done([
@@ -205,7 +214,7 @@ test(
     const url = urls.get(plan.id) ?? '';
     await expect
       .poll(async () => (await fetch(`${url}/health/ready`).catch(() => undefined))?.status, {
-        timeout: 30_000,
+        timeout: patienceMs(30_000),
       })
       .toBe(200);
     one.child.kill('SIGTERM');

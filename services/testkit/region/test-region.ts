@@ -9,7 +9,6 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import { type RegionId, regionId } from '@featuremesh/domain/region-id';
 import { RowPacker } from '@featuremesh/domain/row-packer';
 import { JetStreamChangeLog } from '@featuremesh/feature-store/adapters/jetstream/jetstream-change-log';
-import { LmdbOnlineStore } from '@featuremesh/feature-store/adapters/lmdb/lmdb-online-store';
 import { LmdbRegistry } from '@featuremesh/feature-store/adapters/lmdb/lmdb-registry';
 import { createRegionApp, type RegionApp } from '@featuremesh/feature-store/http/region-app';
 import { registerRowsRoute } from '@featuremesh/feature-store/http/rows-route';
@@ -24,6 +23,7 @@ import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { generateSigningKey, type SigningKey } from '@featuremesh/runtime/signing';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { openTestStore } from './test-store.ts';
 
 /** Token of the test region's internal API. */
 export const INTERNAL_TOKEN = 'internal-token-of-a-test-region';
@@ -68,7 +68,7 @@ export interface TestRegionOptions {
 }
 
 /**
- * A region service on real HTTP and real LMDB in a folder of its own. With a broker it takes writes; without one there is no log, and
+ * A region service on real HTTP and a real store of its own, by the profile of the tests; its registry is LMDB. With a broker it takes writes; without one there is no log, and
  * rows are put into the store directly.
  */
 export class TestRegion {
@@ -117,7 +117,8 @@ export class TestRegion {
       clock,
       timer: systemTimer,
     });
-    const store = faulty(LmdbOnlineStore.open({ path: join(folder, 'online'), maxTables: 64 }), faults);
+    const opened = await openTestStore(join(folder, 'online'));
+    const store = faulty(opened.store, faults);
     const app = await createRegionApp({
       region: regionId(id),
       registry,
@@ -145,7 +146,7 @@ export class TestRegion {
         ? undefined
         : await WritePath.open(brokerUrl, { region: regionId(id), app, registry, store, clock, logLines });
     const url = await app.fastify.listen({ host: '127.0.0.1', port: 0 });
-    const rest = { folder, clock, faults, stop, writes };
+    const rest = { folder, clock, faults, stop, writes, removeStore: opened.remove };
     return new TestRegion({ registry, app, store, url, logLines, rest });
   }
 
@@ -215,7 +216,7 @@ export class TestRegion {
     await this.#parts.writes?.close();
     await this.app.tables.stop();
     await this.registry.close();
-    await this.store.close();
+    await this.#parts.removeStore();
     await rm(this.#parts.folder, { recursive: true, force: true });
   }
 
@@ -244,6 +245,7 @@ interface RegionParts {
   readonly faults: Faults;
   readonly stop: AbortController;
   readonly writes: WritePath | undefined;
+  readonly removeStore: () => Promise<void>;
 }
 
 /** The log and the write path of a test region. */
@@ -322,7 +324,7 @@ function info(id: string): RegionInfo {
 }
 
 /** The real store, which answers reads with the port's failure while the switch is on. */
-function faulty(store: LmdbOnlineStore, faults: Faults): OnlineStore & StampBounds {
+function faulty(store: OnlineStore & StampBounds, faults: Faults): OnlineStore & StampBounds {
   return new Proxy<OnlineStore & StampBounds>(store, {
     get: (target, name) => {
       const failure = new ProblemError(problem('STORE_UNAVAILABLE', 'the store does not answer'));
