@@ -1,6 +1,6 @@
 import type { CatalogueGroup, CatalogueService } from '@featuremesh/domain/feature-group';
 import { formatFeatureType } from '@featuremesh/domain/feature-type';
-import type { GroupPlacement } from '@featuremesh/domain/placement';
+import { type GroupPlacement, mayHold } from '@featuremesh/domain/placement';
 import type { MeshView } from '../catalogue/mesh-view.ts';
 
 /** What building nodes depends on. */
@@ -14,13 +14,11 @@ export function sliceGroup(group: Pick<CatalogueGroup, 'id' | 'version'>): strin
   return `${group.id}@v${group.version}`;
 }
 
-/** The regions that hold rows of a group, each with whether it holds other regions' rows as well. */
+/** The regions that hold rows of a group, each with whether it holds other regions' rows as well; none once they were purged. */
 function slicesOf(group: CatalogueGroup, placement: GroupPlacement) {
-  return placement.placement.map(region => ({
-    region,
-    group: sliceGroup(group),
-    replica: placement.replicated,
-  }));
+  return placement.placement
+    .filter(region => mayHold(placement, region, region))
+    .map(region => ({ region, group: sliceGroup(group), replica: placement.replicated }));
 }
 
 function placementNode(placement: GroupPlacement) {

@@ -150,7 +150,10 @@ export class SlotOwner {
       // Without the store the log is read later; the bound on this machine lies behind every stamp given out here.
       const storeIsDown = lease.isProvisional === true;
       if (storeIsDown)
-        logger.error({ slot }, 'the store does not answer; rows are accepted into the log only');
+        logger.error(
+          { slot },
+          'the store does not renew the slot; rows go on into the log, and into the store as far as it takes them',
+        );
       const onApplied = ({ body }: LogMessage): void => {
         const latestUs = latestStampUs(body);
         if (latestUs > seenUs) seenUs = latestUs;
