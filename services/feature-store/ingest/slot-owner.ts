@@ -150,10 +150,7 @@ export class SlotOwner {
       // Without the store the log is read later; the bound on this machine lies behind every stamp given out here.
       const storeIsDown = lease.isProvisional === true;
       if (storeIsDown)
-        logger.error(
-          { slot },
-          'the store does not renew the slot; rows go on into the log, and into the store as far as it takes them',
-        );
+        logger.error({ slot }, 'the store does not answer; rows are accepted into the log only');
       const onApplied = ({ body }: LogMessage): void => {
         const latestUs = latestStampUs(body);
         if (latestUs > seenUs) seenUs = latestUs;
@@ -184,7 +181,7 @@ export class SlotOwner {
     } else if (isStaleLease(error)) {
       this.#lose();
     } else if (!this.#state.storeIsDown) {
-      logger.error({ err: error, slot }, 'the store does not answer; rows are accepted into the log only');
+      logger.error({ err: error, slot }, 'the store does not renew the slot; rows are accepted all the same');
       this.#state = { ...this.#state, storeIsDown: true };
     }
   }
