@@ -25,6 +25,7 @@ let europe: TestRegion;
 let gateway: Gateway;
 let client: MeshStateClient;
 let url = '';
+let isEastGone = false;
 /** Without it every read is planned. */
 let ownToken: string | undefined = INTERNAL_TOKEN;
 
@@ -68,7 +69,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop();
   await client.close();
-  await east.stop();
+  if (!isEastGone) await east.stop();
   await europe.stop();
 });
 
@@ -306,4 +307,19 @@ test('the own way needs the internal token', async () => {
   // The caller's claims are judged, not the gateway's.
   const nobody = { ...body, caller: { jurisdictions: ['BR'], purposes: 'all' } };
   expect((await east.call('POST', path, nobody, bearer)).status).toBe(204);
+});
+
+test('where the own service does not answer, a copy does, and the own one is not asked twice', async () => {
+  isEastGone = true;
+  await east.stop();
+  const { status, json } = await post('/v1/online/read', {
+    features: ['delays:mean'],
+    keys: { airport: 'ATL' },
+  });
+  expect(status).toBe(200);
+  expect(onlineAnswerSchema.parse(json).results).toMatchObject([
+    { region: 'eu-west-1', statuses: ['NOT_FOUND'] },
+  ]);
+  const metrics = await (await request(`${url}/metrics`)).body.text();
+  expect(metrics).not.toMatch(/region_failures_total\{[^}]*asked="us-east-1"[^}]*code="REGION_UNAVAILABLE"/);
 });

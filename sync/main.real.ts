@@ -7,12 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { createLinkKey } from '@featuremesh/cli/region/link-key';
 import type { ListenAddress, RegionConfig } from '@featuremesh/contracts/region-config';
 import type { MeshState } from '@featuremesh/domain/mesh-state';
+import { FEED_STREAM } from '@featuremesh/domain/subjects';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { LinkedBrokers } from '@featuremesh/infra/nats/testing/linked-brokers';
 import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { freePort } from '@featuremesh/testkit/broker/free-port';
 import { EAST, linkState, WEST } from '@featuremesh/testkit/links/link-world';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { afterEach, expect, test } from 'vitest';
 
 const ends: (() => Promise<void>)[] = [];
@@ -95,11 +98,18 @@ async function until(what: string, condition: () => Promise<boolean> | boolean):
   }
 }
 
+function runAgent(config: string, onLog: (text: string) => void): ChildProcess {
+  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+  const agent = spawn(process.execPath, [main, '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  agent.stderr.on('data', (bytes: Buffer) => onLog(bytes.toString('utf8')));
+  return agent;
+}
+
 function exited(child: ChildProcess): Promise<number | null> {
   return new Promise(resolve => child.once('exit', code => resolve(code)));
 }
 
-test('the agent starts before its service, enforces what the service knows, outlives the broker, and stops cleanly', async () => {
+test('the agent starts before its service, enforces what the service knows, outlives the broker, begins anew on a lost log, and stops cleanly', async () => {
   const brokers = await LinkedBrokers.start({
     binary: await locateNatsServer(),
     regions: [EAST, WEST],
@@ -116,15 +126,17 @@ test('the agent starts before its service, enforces what the service knows, outl
   const path = join(folder, 'region.yaml');
   await writeFile(path, regionFile({ ...config, keys: { ...config.keys, internal } }, ports));
 
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-  const agent = spawn(process.execPath, [main, '--config', path], { stdio: ['ignore', 'ignore', 'pipe'] });
-  ends.push(async () => {
-    agent.kill('SIGKILL');
-  });
   let log = '';
-  agent.stderr.on('data', (bytes: Buffer) => {
-    log += bytes.toString('utf8');
-  });
+  const startAgent = (): ChildProcess => {
+    const started = runAgent(path, text => {
+      log += text;
+    });
+    ends.push(async () => {
+      started.kill('SIGKILL');
+    });
+    return started;
+  };
+  let agent = startAgent();
 
   await until('the agent listens', async () => (await ready(ports.sync)) === 503);
   expect((await fetch(`http://127.0.0.1:${ports.sync}/health/live`)).status).toBe(200);
@@ -155,19 +167,31 @@ test('the agent starts before its service, enforces what the service knows, outl
     'featuremesh_link_connected{',
   );
 
+  // All that it knows of the log counts the one that is gone: it ends, and makes the log anew when its supervisor starts it.
+  const gone = exited(agent);
+  const broker = await connect({
+    servers: brokers.url(EAST),
+    user: 'sync',
+    pass: brokers.password(EAST, 'sync'),
+  });
+  ends.push(() => broker.close());
+  const streams = (await jetstreamManager(broker)).streams;
+  const { created: firstMade } = await streams.info(FEED_STREAM);
+  await streams.delete(FEED_STREAM);
+  expect(await gone, log.slice(-2_000)).toBe(1);
+  agent = startAgent();
+  await until('the agent is ready on a new log', async () => (await ready(ports.sync)) === 200);
+  expect((await streams.info(FEED_STREAM)).created).not.toBe(firstMade);
+
   const end = exited(agent);
   agent.kill('SIGTERM');
   expect(await end, log.slice(-2_000)).toBe(0);
 });
 
 test('a configuration that cannot be read ends the agent with a reason', async () => {
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-  const agent = spawn(process.execPath, [main, '--config', '/nowhere/region.yaml'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
   let log = '';
-  agent.stderr.on('data', (bytes: Buffer) => {
-    log += bytes.toString('utf8');
+  const agent = runAgent('/nowhere/region.yaml', text => {
+    log += text;
   });
   expect(await exited(agent)).toBe(1);
   expect(log).toContain('INVALID_CONFIG');

@@ -3,6 +3,7 @@ import { ERRORS } from '@featuremesh/domain/error-catalogue';
 import type { Problem } from '@featuremesh/domain/problem';
 import { type PlannedRead, planRead, type ReadPlan, type ReadWorld } from '@featuremesh/domain/read-plan';
 import type { Result } from '@featuremesh/domain/result';
+import type { OwnAnswer } from './own-reader.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** What the planner asks about regions. */
@@ -28,6 +29,18 @@ export function planOnline(
     health: regions.health,
     distance: regions.distance,
   });
+}
+
+/** What is known of regions once the own one was asked: where it did not answer, it is not asked again for the same read. */
+export function regionsAfter(
+  own: OwnAnswer,
+  regions: RegionKnowledge,
+  { read }: RequestContext,
+): RegionKnowledge {
+  if (own.kind !== 'failed') return regions;
+  const health: RegionKnowledge['health'] = region =>
+    region === read.gatewayRegion ? 'down' : regions.health(region);
+  return { health, distance: regions.distance };
 }
 
 /** The first refusal where policy refuses every part of a plan, so that there is nothing to answer; undefined where any part may be tried. */

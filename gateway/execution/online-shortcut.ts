@@ -10,7 +10,14 @@ import {
 } from 'graphql';
 import { formattedProblem } from './graphql-problem.ts';
 import type { MatrixReader } from './matrix-reader.ts';
-import { homeOf, isRefusal, planOnline, type RegionKnowledge, refusalOfAll } from './online-plan.ts';
+import {
+  homeOf,
+  isRefusal,
+  planOnline,
+  type RegionKnowledge,
+  refusalOfAll,
+  regionsAfter,
+} from './online-plan.ts';
 import { type OnlineShape, onlineShapeOf, type ShapeField } from './online-shape.ts';
 import type { OwnReader } from './own-reader.ts';
 import { problemAgain } from './region-problem.ts';
@@ -70,7 +77,12 @@ async function answerOf(
   const mesh = requestOf(context);
   const args = argumentsOf(shape, options.schema, request.variables ?? {});
   if (mesh === undefined || args === undefined) return undefined;
-  const answer = (await ownAnswer(args, mesh, options.own)) ?? (await plannedAnswer(args, mesh, options));
+  const own = await options.own.read({ asked: args, json: JSON.stringify(args) }, mesh.read);
+  const regions = regionsAfter(own, options.regions, mesh);
+  const answer =
+    own.kind === 'whole'
+      ? answerOfBytes(own.bytes)
+      : await plannedAnswer(args, mesh, { ...options, regions });
   if (answer === undefined) return undefined;
   const { rows, results: filled, reads } = answer;
   const online: Record<string, unknown> = {};
@@ -90,9 +102,7 @@ interface Filled extends OnlineAnswer {
   readonly reads: readonly PlannedRead[];
 }
 
-async function ownAnswer(asked: unknown, mesh: RequestContext, own: OwnReader): Promise<Filled | undefined> {
-  const bytes = await own.read({ asked, json: JSON.stringify(asked) }, mesh.read);
-  if (bytes === undefined) return undefined;
+function answerOfBytes(bytes: Uint8Array): Filled {
   const { rows, results }: OnlineAnswer = JSON.parse(Buffer.from(bytes).toString('utf8'));
   return { rows, results, reads: [] };
 }

@@ -13,6 +13,14 @@ export interface OwnRead {
   readonly json: string;
 }
 
+/** The answer's JSON; or that the own region answers less than all of it, or not at all, and the read is to be planned. */
+export type OwnAnswer =
+  | { readonly kind: 'whole'; readonly bytes: Uint8Array }
+  | { readonly kind: 'declined' }
+  | { readonly kind: 'failed' };
+
+const DECLINED: OwnAnswer = { kind: 'declined' };
+
 /** What an own reader works with. */
 export interface OwnReaderOptions {
   readonly regions: Pick<RegionTable, 'endpoint'>;
@@ -34,16 +42,19 @@ export class OwnReader {
     this.#options = options;
   }
 
-  /** The answer's JSON; undefined for every read that the own region does not answer in full, which is then planned. */
-  async read({ asked, json }: OwnRead, context: ReadContext): Promise<Uint8Array | undefined> {
+  /** Never throws for a region's sake. */
+  async read({ asked, json }: OwnRead, context: ReadContext): Promise<OwnAnswer> {
     const { regions, clock, metrics } = this.#options;
     const token = this.#options.token();
-    if (token === undefined || !isHeldHere(asked, context)) return undefined;
+    if (token === undefined) return DECLINED;
+    const held = holdingOf(asked, context);
+    if (held === 'elsewhere') return DECLINED;
     const endpoint = regions.endpoint(context.gatewayRegion);
     const startedMs = clock.monotonicMs();
-    // What is left is for the plan, should this fail.
-    const timeoutMs = Math.floor((context.deadlineAtMs - startedMs) / 2);
-    if (endpoint === undefined || timeoutMs <= 0) return undefined;
+    const remainingMs = Math.floor(context.deadlineAtMs - startedMs);
+    // A read that has another copy keeps half of what is left for it.
+    const timeoutMs = held === 'copied' ? Math.ceil(remainingMs / 2) : remainingMs;
+    if (endpoint === undefined || timeoutMs <= 0) return DECLINED;
     const answer = await this.#inSpan(context, () =>
       endpoint.relay({
         path: OWN_READ_PATH,
@@ -52,11 +63,12 @@ export class OwnReader {
         timeoutMs,
       }),
     );
-    if (answer === undefined) return undefined;
+    if (!answer.ok) return { kind: 'failed' };
+    if (answer.value === undefined) return DECLINED;
     const seconds = (clock.monotonicMs() - startedMs) / 1_000;
     metrics.observe('featuremesh_gateway_region_seconds', { asked: context.gatewayRegion }, seconds);
     metrics.observe('featuremesh_gateway_fanout_regions', {}, 1);
-    return answer;
+    return { kind: 'whole', bytes: answer.value };
   }
 
   #inSpan<T>({ gatewayRegion }: ReadContext, work: () => Promise<T>): Promise<T> {
@@ -73,19 +85,29 @@ export class OwnReader {
   }
 }
 
-/** Whether everything that a read names is held by the own region alone or as a copy, and its caller is among the readers there. */
-function isHeldHere(asked: unknown, { view, gatewayRegion, caller, nowMs }: ReadContext): boolean {
+/**
+ * Where everything is that a read names: with the own region alone, there and in copies, or (partly) elsewhere; also elsewhere where its
+ * caller is not among the readers, and where something is to be waited for, so that the plan decides.
+ */
+function holdingOf(
+  asked: unknown,
+  { view, gatewayRegion, caller, nowMs }: ReadContext,
+): 'alone' | 'copied' | 'elsewhere' {
   const request = parseOnlineReadRequest(asked);
   const selections = request.ok ? view.selections.of(request.value) : request;
-  if (!request.ok || !selections.ok) return false;
-  const { purpose } = request.value;
+  if (!request.ok || !selections.ok) return 'elsewhere';
+  const { purpose, consistency, maxLagMs } = request.value;
+  if (typeof consistency === 'object' || maxLagMs !== undefined) return 'elsewhere';
   const reader = purpose === undefined ? caller : { ...caller, purpose };
-  return selections.value.every(({ group }) => {
+  let holding: 'alone' | 'copied' = 'alone';
+  for (const { group } of selections.value) {
     const placement = view.placements.of(group, nowMs);
     const holders = placement.placement;
     const isHeld = holders.includes(gatewayRegion) && (placement.replicated || holders.length === 1);
-    return isHeld && mayRead(placement, reader, gatewayRegion, view.state);
-  });
+    if (!isHeld || !mayRead(placement, reader, gatewayRegion, view.state)) return 'elsewhere';
+    if (holders.length > 1) holding = 'copied';
+  }
+  return holding;
 }
 
 /** The read's text stands in it as it came: it was parsed once, so it is one JSON value. */

@@ -5,7 +5,7 @@ import type { Metrics } from '@featuremesh/runtime/metrics';
 import { outcomeOfStatus } from '@featuremesh/runtime/request-outcome';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { MatrixReader } from '../execution/matrix-reader.ts';
-import { planOnline, type RegionKnowledge, refusalOfAll } from '../execution/online-plan.ts';
+import { planOnline, type RegionKnowledge, refusalOfAll, regionsAfter } from '../execution/online-plan.ts';
 import type { OwnReader } from '../execution/own-reader.ts';
 import { isErrorCode } from '../execution/region-problem.ts';
 import type { RequestContext } from '../execution/request-context.ts';
@@ -44,11 +44,9 @@ export function registerOnlineRead(fastify: FastifyInstance, parts: OnlineReadRo
   const options = { bodyLimit: MAX_REQUEST_BODY_BYTES, onResponse };
   fastify.post('/v1/online/read', options, async (request, reply) => {
     const context = newContext();
-    const json = texts.get(request);
-    const whole =
-      json === undefined ? undefined : await own.read({ asked: request.body, json }, context.read);
-    if (whole !== undefined) return reply.type('application/json; charset=utf-8').send(whole);
-    const plan = planOnline(request.body, context, regions);
+    const first = await own.read({ asked: request.body, json: texts.get(request) ?? '' }, context.read);
+    if (first.kind === 'whole') return reply.type('application/json; charset=utf-8').send(first.bytes);
+    const plan = planOnline(request.body, context, regionsAfter(first, regions, context));
     if (!plan.ok) return sendProblem(reply, plan.problem);
     const refusal = refusalOfAll(plan.value);
     if (refusal !== undefined) {
@@ -57,14 +55,14 @@ export function registerOnlineRead(fastify: FastifyInstance, parts: OnlineReadRo
     }
     const results = await matrices.read(plan.value.reads, context.read);
     const answer: OnlineAnswer = { rows: plan.value.rows, results };
-    const first = results.find(result => result.problem !== undefined)?.problem;
-    if (first !== undefined) partial.add(request);
-    if (first === undefined || results.some(result => result.columns !== null)) return reply.send(answer);
-    const code: ErrorCode = isErrorCode(first.code) ? first.code : 'INTERNAL';
-    const { region, candidates } = first;
+    const reason = results.find(result => result.problem !== undefined)?.problem;
+    if (reason !== undefined) partial.add(request);
+    if (reason === undefined || results.some(result => result.columns !== null)) return reply.send(answer);
+    const code: ErrorCode = isErrorCode(reason.code) ? reason.code : 'INTERNAL';
+    const { region, candidates } = reason;
     return sendProblem(
       reply,
-      problem(code, first.detail ?? ERRORS[code].title, {
+      problem(code, reason.detail ?? ERRORS[code].title, {
         extra: { ...answer, region, ...(candidates === undefined ? {} : { candidates }) },
       }),
     );

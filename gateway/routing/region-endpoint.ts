@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '@featuremesh/domain/result';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import { MAX_CALLS_PER_REGION, PROBE_DEADLINE_MS } from '../limits.ts';
 import type { Deadlines } from './deadlines.ts';
-import { type ServiceCall, ServiceWay } from './service-way.ts';
+import { type ServiceCall, type ServiceOutcome, ServiceWay } from './service-way.ts';
 
 /** One call of a region. */
 export interface RegionCall {
@@ -16,6 +16,7 @@ export interface RegionCall {
 }
 
 type PathCall = RegionCall & Pick<ServiceCall, 'path' | 'as'>;
+type Answered = Extract<ServiceOutcome, { kind: 'answered' }>;
 
 const LATENCY_WEIGHT = 0.2;
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
@@ -64,17 +65,22 @@ export class RegionEndpoint {
   }
 
   /** Posts to the region's GraphQL endpoint; the parsed JSON of a 200 answer, else a problem. */
-  post(call: RegionCall): Promise<Result<unknown>> {
-    return this.#counted({ ...call, path: '/graphql', as: 'json' });
+  async post(call: RegionCall): Promise<Result<unknown>> {
+    const reply = await this.#counted({ ...call, path: '/graphql', as: 'json' });
+    if (!reply.ok) return reply;
+    const { status, value } = reply.value;
+    return status === 200 ? ok(value) : fail(this.#unavailable(`it answered ${status}`));
   }
 
-  /** Posts to another path; the bytes of a 200 answer, undefined for every other. */
-  async relay(call: RegionCall & { readonly path: string }): Promise<Uint8Array | undefined> {
+  /** Posts to another path; the bytes of a 200 answer, undefined for any other below 500, a problem where there was none in time. */
+  async relay(call: RegionCall & { readonly path: string }): Promise<Result<Uint8Array | undefined>> {
     const reply = await this.#counted({ ...call, as: 'bytes' });
-    return reply.ok && reply.value instanceof Uint8Array ? reply.value : undefined;
+    if (!reply.ok) return reply;
+    const { value } = reply.value;
+    return ok(value instanceof Uint8Array ? value : undefined);
   }
 
-  async #counted(call: PathCall): Promise<Result<unknown>> {
+  async #counted(call: PathCall): Promise<Result<Answered>> {
     if (this.#underWay >= MAX_CALLS_PER_REGION) return fail(this.#unavailable('too many calls under way'));
     this.#underWay += 1;
     try {
@@ -84,7 +90,7 @@ export class RegionEndpoint {
     }
   }
 
-  async #post({ body, headers, timeoutMs, path, as }: PathCall): Promise<Result<unknown>> {
+  async #post({ body, headers, timeoutMs, path, as }: PathCall): Promise<Result<Answered>> {
     const untilMs = this.#clock.monotonicMs() + timeoutMs;
     let reason = this.#unavailable('it did not answer the last calls');
     let leftMs = timeoutMs;
@@ -92,10 +98,7 @@ export class RegionEndpoint {
       const outcome = await way.call({ method: 'POST', path, headers, body, timeoutMs: leftMs, as });
       if (outcome === undefined) continue;
       if (outcome.kind === 'late') return fail(this.#late());
-      if (outcome.kind === 'answered')
-        return outcome.status === 200
-          ? ok(outcome.value)
-          : fail(this.#unavailable(`it answered ${outcome.status}`));
+      if (outcome.kind === 'answered') return ok(outcome);
       reason = this.#unavailable(outcome.why);
       leftMs = Math.floor(untilMs - this.#clock.monotonicMs());
       if (leftMs <= 0) break;
