@@ -30,7 +30,6 @@ function settingsOf(
   { node, tlsPassword }: { node: LocalNode; tlsPassword: string | undefined },
 ): Record<string, unknown> {
   const data = (name: string): string => join(node.folder, 'data', name);
-  const seed = nodes[0]?.address ?? node.address;
   return {
     cluster_name: `featuremesh-${plan.network}`,
     partitioner: 'org.apache.cassandra.dht.Murmur3Partitioner',
@@ -39,7 +38,10 @@ function settingsOf(
     auto_bootstrap: false,
     endpoint_snitch: 'GossipingPropertyFileSnitch',
     seed_provider: [
-      { class_name: 'org.apache.cassandra.locator.SimpleSeedProvider', parameters: [{ seeds: seed }] },
+      {
+        class_name: 'org.apache.cassandra.locator.SimpleSeedProvider',
+        parameters: [{ seeds: seedsOf(nodes) }],
+      },
     ],
     listen_address: node.address,
     rpc_address: node.address,
@@ -73,6 +75,14 @@ function settingsOf(
           },
         }),
   };
+}
+
+/** The first node of each data centre: only a seed starts alone, so that each data centre returns while all others are away. */
+export function seedsOf(nodes: readonly Pick<LocalNode, 'address' | 'dataCentre'>[]): string {
+  const first = nodes.filter(
+    (one, at) => nodes.findIndex(other => other.dataCentre === one.dataCentre) === at,
+  );
+  return first.map(({ address }) => address).join(',');
 }
 
 function dataFolders(data: (name: string) => string): Record<string, unknown> {

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { answersCql } from './cql-probe.ts';
+import { seedsOf } from './node-files.ts';
 import { type LocalClusterPlan, nodesOf } from './node-layout.ts';
 
 const PLAN: LocalClusterPlan = {
@@ -24,6 +25,10 @@ test('nodes have an address, a management port and a folder of their own', () =>
   expect(nodes.map(({ address }) => address)).toEqual(['127.0.9.1', '127.0.9.2', '127.0.9.3', '127.0.9.4']);
   expect(new Set(nodes.map(({ jmxPort }) => jmxPort)).size).toBe(4);
   expect(new Set(nodes.map(({ folder }) => folder)).size).toBe(4);
+});
+
+test('a seed stands in each data centre, since a node that is none starts only while it finds one', () => {
+  expect(seedsOf(nodesOf(PLAN))).toBe('127.0.9.1,127.0.9.4');
 });
 
 test('tokens divide the ring within each data centre and are never equal', () => {

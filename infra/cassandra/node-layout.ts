@@ -4,7 +4,7 @@ import { join } from 'node:path';
 export interface LocalClusterPlan {
   /** Keeps data, configuration, logs and process ids. */
   readonly folder: string;
-  /** One data centre's name per node, in the order of starting; the first node is the seed. */
+  /** One data centre's name per node, in the order of starting; the first node of each is a seed. */
   readonly dataCentres: readonly string[];
   /** Third number of the nodes' addresses 127.0.x.1, 127.0.x.2 …: one of its own per cluster. */
   readonly network: number;

@@ -72,6 +72,8 @@ export async function seaweedFsChild(
       '-master.telemetry=false',
       '-master.volumeSizeLimitMB=1024',
       '-volume.max=100',
+      // Ten seconds in which a load balancer would notice; there is none.
+      '-volume.preStopSeconds=0',
       '-filer',
       '-s3',
       `-s3.config=${credentials}`,

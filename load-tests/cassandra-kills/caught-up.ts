@@ -7,6 +7,8 @@ import { RawStore } from '../adapters/cassandra/raw-store.ts';
 const GROUP = 'us-east-1/nemesis_rows';
 /** Hints are sent every ten seconds; after this long, what a killed node had kept for another is taken to be lost with it. */
 const HINTS_WITHIN_MS = 45_000;
+/** The longest start of two nodes, one after the other, on a busy machine. */
+const RETURNED_WITHIN_MS = 180_000;
 const POLL_MS = 500;
 /** Keys that a report names at the most, by number only. */
 const MAX_DIFFERING = 3;
@@ -31,8 +33,8 @@ export interface CaughtUp {
 export async function caughtUp({ region, storeIn }: TwofoldRegion, timer: Timer): Promise<CaughtUp> {
   const answer = await request(`${region.url}/v1/groups/${GROUP}`);
   const { id, version } = groupSchema.parse(await answer.body.json());
-  const near = await RawStore.connect(storeIn('dc1'));
-  const far = await RawStore.connect(storeIn('dc2'));
+  const near = await connected(storeIn('dc1'), timer);
+  const far = await connected(storeIn('dc2'), timer);
   try {
     const table = await near.tableOf(id, version);
     const startedMs = performance.now();
@@ -54,6 +56,19 @@ export async function caughtUp({ region, storeIn }: TwofoldRegion, timer: Timer)
     return { repairedRows, tookMs: undefined, differing: lines };
   } finally {
     await Promise.all([near.close(), far.close()]);
+  }
+}
+
+/** A node that was killed last may still be starting. */
+async function connected(store: CassandraStoreConfig, timer: Timer): Promise<RawStore> {
+  const deadlineMs = performance.now() + RETURNED_WITHIN_MS;
+  for (;;) {
+    try {
+      return await RawStore.connect(store);
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+      await timer.sleep(POLL_MS);
+    }
   }
 }
 

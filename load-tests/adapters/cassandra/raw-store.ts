@@ -29,7 +29,7 @@ export class RawStore {
     this.#localDataCentre = config.localDataCentre;
   }
 
-  /** Connects as region.yaml says, without credentials and TLS. */
+  /** Connects as region.yaml says, without credentials and TLS; leaves nothing open where that fails. */
   static async connect(config: CassandraStoreConfig): Promise<RawStore> {
     const [first = ''] = config.contactPoints;
     const client = new Client({
@@ -40,7 +40,12 @@ export class RawStore {
       queryOptions: { prepare: true, consistency: types.consistencies.localOne },
       encoding: { copyBuffer: false },
     });
-    await client.connect();
+    try {
+      await client.connect();
+    } catch (error) {
+      await client.shutdown().catch(() => undefined);
+      throw error;
+    }
     return new RawStore(client, config);
   }
 
