@@ -29,7 +29,11 @@ function asked(routing: RegionRoutingPolicy): readonly string[] {
   let order: readonly string[] = [];
   routing.newQueryPlan(
     'k',
-    { getRoutingKey: () => undefined, getKeyspace: () => undefined } as unknown as ExecutionOptions,
+    {
+      getRoutingKey: () => undefined,
+      getKeyspace: () => undefined,
+      getRawQueryOptions: () => ({}),
+    } as unknown as ExecutionOptions,
     (_, plan) => {
       const planned: Host[] = [];
       for (let next = plan.next(); next.done !== true; next = plan.next()) planned.push(next.value);

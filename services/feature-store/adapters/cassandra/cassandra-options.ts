@@ -55,8 +55,11 @@ export const SCHEMA_DEADLINE_MS = 60_000;
 /** Longest scan page or count, which read many rows. */
 export const SCAN_DEADLINE_MS = 30_000;
 
-/** Statements in flight per process: beyond about 512 per connection the driver's throughput halves (measured against a mock). */
-export const MAX_STATEMENTS_IN_FLIGHT = 512;
+/**
+ * Rows that a process asks for or writes at once: ten slates of 51. More statements would halve the driver's throughput (measured against
+ * a mock), and more rows would wait in the nodes, where nothing is refused.
+ */
+export const MAX_ROWS_IN_FLIGHT = 512;
 
 /** Statements that wait for one of those: about 300 slates of 51; more would only age in the queue. */
 export const MAX_STATEMENTS_WAITING = 16_384;
@@ -69,3 +72,6 @@ export const STORE_OVERLOADED_RETRY_MS = 250;
 
 /** After this long a read is sent to another replica as well: above the p99 of a loaded node, far below the deadline. */
 export const SPECULATION_DELAY_MS = 40;
+
+/** After this long it is sent to a fallback as well, where there is no other replica: a node that stands still, not one that has much to do. */
+export const FALLBACK_SPECULATION_DELAY_MS = 400;

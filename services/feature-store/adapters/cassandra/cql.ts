@@ -11,10 +11,18 @@ import {
 import { type CallClass, classesOf, LOCAL_ONLY, PASSAGES } from './call-classes.ts';
 import { unavailable } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions } from './cassandra-options.ts';
+import { Deadlines } from './deadlines.ts';
 import { InFlightGate } from './in-flight-gate.ts';
-import { dataCentresOf, RegionRoutingPolicy, SpeculateReads } from './routing-policies.ts';
+import { dataCentresOf, RegionRoutingPolicy } from './routing-policies.ts';
+import { SpeculateReads } from './speculate-reads.ts';
 
 const LEVELS = types.consistencies;
+
+/** A statement's class, and what aborts when its work is given up. */
+export interface Call {
+  readonly as: CallClass;
+  readonly expired: AbortSignal;
+}
 
 /** How long nodes may take to agree on a change of the schema, and how often they are asked. */
 const AGREEMENT_TIMEOUT_MS = 20_000;
@@ -32,6 +40,11 @@ interface SchemaAgreement {
   checkSchemaAgreement(): Promise<boolean>;
 }
 
+/** The same bytes as the driver takes them. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** One connected client: every statement goes through its gate, with the consistency of its class. */
 export class Cql {
   readonly keyspace: string;
@@ -39,14 +52,18 @@ export class Cql {
   readonly #options: CassandraStoreOptions;
   readonly #timer: Timer;
   readonly #gate: InFlightGate;
+  readonly #deadlines: Deadlines;
   readonly #classes: Readonly<Record<CallClass, QueryOptions>>;
+  readonly #unlogged: QueryOptions;
 
   private constructor(client: Client, options: CassandraStoreOptions) {
     this.#client = client;
     this.#options = options;
     this.#timer = options.timer;
     this.#gate = new InFlightGate(options.clock);
+    this.#deadlines = new Deadlines(options.clock, options.timer);
     this.#classes = classesOf(options.consistency);
+    this.#unlogged = { ...this.#classes.write, logged: false };
     this.keyspace = options.keyspace;
   }
 
@@ -62,11 +79,6 @@ export class Cql {
     }
   }
 
-  /** Statements of this process that run now. */
-  get statementsInFlight(): number {
-    return this.#gate.inFlight;
-  }
-
   /** Data centres of the cluster, with the number of nodes known in each. */
   dataCentres(): ReadonlyMap<string, number> {
     return dataCentresOf(this.#client.hosts);
@@ -74,32 +86,39 @@ export class Cql {
 
   /** Runs work made of statements within a deadline; what the driver throws becomes a ProblemError STORE_UNAVAILABLE. */
   async within<T>(deadlineMs: number, work: (expired: AbortSignal) => Promise<T>): Promise<T> {
-    const over = new AbortController();
-    const done = new AbortController();
-    const deadline = this.#timer.sleep(deadlineMs, done.signal).then((): never => {
-      over.abort();
-      throw new ProblemError(problem('STORE_UNAVAILABLE', 'Cassandra did not answer within the deadline'));
-    });
-    deadline.catch(() => undefined);
     try {
-      return await Promise.race([work(over.signal), deadline]);
+      return await this.#deadlines.within(deadlineMs, work);
     } catch (error) {
       throw unavailable(error);
-    } finally {
-      done.abort();
     }
   }
 
-  /** One prepared statement. Rejects with the driver's errors. */
+  /** One prepared statement, which reads or writes so many rows, of the node that holds `routingKey` where one is given. Rejects with the driver's errors. */
   execute(
     statement: string,
     values: readonly unknown[],
-    how: { readonly as: CallClass; readonly expired: AbortSignal },
+    how: Call & { readonly routingKey?: Buffer | undefined; readonly rows?: number },
   ): Promise<types.ResultSet> {
-    return this.#gate.run(() => this.#client.execute(statement, [...values], this.#classes[how.as]), {
-      expired: how.expired,
-      as: PASSAGES[how.as],
+    const { as, expired, routingKey, rows = 1 } = how;
+    const options = routingKey === undefined ? this.#classes[as] : { ...this.#classes[as], routingKey };
+    return this.#gate.run(() => this.#client.execute(statement, values as unknown[], options), {
+      expired,
+      as: PASSAGES[as],
+      rooms: rows,
     });
+  }
+
+  /** One prepared statement for each of several rows, in one request to the node that holds `routingKey`; each row is written for itself. */
+  async write(
+    statement: string,
+    rows: readonly (readonly unknown[])[],
+    how: { readonly routingKey: Buffer; readonly expired: AbortSignal },
+  ): Promise<void> {
+    const { routingKey, expired } = how;
+    const options = { ...this.#unlogged, routingKey };
+    const queries = rows.map(values => ({ query: statement, params: values as unknown[] }));
+    const passage = { expired, as: PASSAGES.write, rooms: rows.length };
+    await this.#gate.run(() => this.#client.batch(queries, options), passage);
   }
 
   /** One page of a prepared statement's rows, of `rows` at most. */
@@ -144,8 +163,18 @@ export class Cql {
     throw new ProblemError(problem('STORE_UNAVAILABLE', 'the nodes of Cassandra do not agree on the schema'));
   }
 
-  /** Addresses of a key's replicas in the local data centre, for grouping keys. */
-  replicasOf(key: Buffer): readonly string[] {
+  /**
+   * The address of the first of a key's replicas in the local data centre, to group keys by; undefined in place of the function where each
+   * of its nodes holds all keys, as for `sample`: the driver reckons a token for every look.
+   */
+  replicaOf(sample: Uint8Array | undefined): ((key: Buffer) => string) | undefined {
+    const nodes = dataCentresOf(this.#client.hosts).get(this.#options.localDataCentre) ?? 0;
+    if (nodes <= 1 || sample === undefined || this.#replicasOf(bufferOf(sample)).length >= nodes)
+      return undefined;
+    return key => this.#replicasOf(key)[0] ?? '';
+  }
+
+  #replicasOf(key: Buffer): readonly string[] {
     const local = this.#options.localDataCentre;
     const hosts = this.#client.getReplicas(this.keyspace, key) ?? [];
     return hosts.filter(({ datacenter }) => datacenter === local).map(({ address }) => address);
@@ -154,6 +183,7 @@ export class Cql {
   /** Ends all connections; statements in flight fail. */
   async close(): Promise<void> {
     await this.#client.shutdown();
+    this.#deadlines.close();
   }
 }
 
@@ -173,12 +203,13 @@ function addressOf({ contactPoints, credentials, tls }: CassandraStoreOptions): 
 function clientOf(options: CassandraStoreOptions): Client {
   const { localDataCentre, fallbackDataCentres } = options;
   const routing = new RegionRoutingPolicy(localDataCentre, fallbackDataCentres);
-  return new Client({
+  const speculation = new SpeculateReads(localDataCentre, fallbackDataCentres);
+  const client = new Client({
     ...addressOf(options),
     policies: {
       loadBalancing: routing,
       reconnection: new policies.reconnection.ExponentialReconnectionPolicy(200, 10_000, true),
-      speculativeExecution: new SpeculateReads(),
+      speculativeExecution: speculation,
     },
     profiles: [localOnlyProfile(localDataCentre)],
     // Rows are views of the answer's bytes, which the driver never writes to again: one copy less per row.
@@ -188,6 +219,9 @@ function clientOf(options: CassandraStoreOptions): Client {
     queryOptions: { prepare: true },
     pooling: { heartBeatInterval: 5_000 },
   });
+  // The driver does so with other policies only.
+  speculation.init(client);
+  return client;
 }
 
 function localOnlyProfile(localDataCentre: string): ExecutionProfile {

@@ -123,3 +123,28 @@ test('a read is refused once the oldest waiting read is late, and taken again wh
   await Promise.all(all);
   expect(order).toEqual(['w0', 'r1', 'r2', 'r3', 'w1', 'r4', 'r5', 'w2', 'w3']);
 });
+
+test('a statement takes as many rooms as it has rows, and passes all of them on', async () => {
+  const gate = new InFlightGate(clock, { maxInFlight: 10, maxWaiting: 10 });
+  const begun: string[] = [];
+  const release: (() => void)[] = [];
+  const work = (name: string, rooms: number): Promise<void> =>
+    gate.run(
+      () => {
+        begun.push(name);
+        return new Promise(resolve => release.push(resolve));
+      },
+      { expired: never, as: 'read', rooms },
+    );
+  // The last one that finds a room may be larger than it.
+  const large = [work('large', 6), work('second', 6)];
+  const small = ['a', 'b', 'c'].map(name => work(name, 1));
+  expect([begun, gate.inFlight, gate.waiting]).toEqual([['large', 'second'], 12, 3]);
+  release[0]?.();
+  await large[0];
+  await Promise.resolve();
+  expect([begun.slice(2), gate.inFlight, gate.waiting]).toEqual([['a', 'b', 'c'], 9, 0]);
+  for (const done of release) done();
+  await Promise.all([...large, ...small]);
+  expect(gate.inFlight).toBe(0);
+});

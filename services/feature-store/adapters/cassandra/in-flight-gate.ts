@@ -2,7 +2,7 @@ import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import {
   MAX_READ_WAIT_MS,
-  MAX_STATEMENTS_IN_FLIGHT,
+  MAX_ROWS_IN_FLIGHT,
   MAX_STATEMENTS_WAITING,
   STORE_OVERLOADED_RETRY_MS,
 } from './cassandra-options.ts';
@@ -13,14 +13,15 @@ const READS_IN_A_ROW = 3;
 /** What a statement is to those who wait: leases of the process must not wait behind its rows, or it loses them; they are few. */
 export type Passage = 'read' | 'write' | 'control';
 
-/** What waits for a room, and since when. */
+/** What waits for rooms, and since when. */
 interface Waiting {
+  readonly rooms: number;
   readonly begin: () => void;
   readonly sinceMs: number;
 }
 
 /**
- * Bounds the statements in flight and those that wait. Someone waits for a read, so reads go first, and one more is refused with
+ * Bounds what is in flight, by rows, since these are the work of a statement, and the statements that wait. Someone waits for a read, so reads go first, and one more is refused with
  * OVERLOADED once the oldest has waited too long: those that are taken are answered in time. Other work waits in a queue of its own.
  */
 export class InFlightGate {
@@ -34,11 +35,11 @@ export class InFlightGate {
 
   constructor(clock: MonotonicClock, bounds: { maxInFlight?: number; maxWaiting?: number } = {}) {
     this.#clock = clock;
-    this.#maxInFlight = bounds.maxInFlight ?? MAX_STATEMENTS_IN_FLIGHT;
+    this.#maxInFlight = bounds.maxInFlight ?? MAX_ROWS_IN_FLIGHT;
     this.#maxWaiting = bounds.maxWaiting ?? MAX_STATEMENTS_WAITING;
   }
 
-  /** Statements that run now. */
+  /** Rows of the statements that run now. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -48,13 +49,14 @@ export class InFlightGate {
     return this.#reads.length + this.#others.length;
   }
 
-  /** Runs `work` when there is room; not at all where `expired` aborted while it waited. */
+  /** Runs `work`, which takes so many rooms, when one is free; not at all where `expired` aborted while it waited. */
   async run<T>(
     work: () => Promise<T>,
-    { expired, as = 'write' }: { readonly expired: AbortSignal; readonly as?: Passage },
+    how: { readonly expired: AbortSignal; readonly as?: Passage; readonly rooms?: number },
   ): Promise<T> {
-    if (as !== 'control' && this.#inFlight >= this.#maxInFlight) await this.#wait(as === 'read');
-    else this.#inFlight += 1;
+    const { expired, as = 'write', rooms = 1 } = how;
+    if (as !== 'control' && this.#inFlight >= this.#maxInFlight) await this.#wait(as === 'read', rooms);
+    else this.#inFlight += rooms;
     try {
       if (expired.aborted)
         throw new ProblemError(
@@ -62,11 +64,11 @@ export class InFlightGate {
         );
       return await work();
     } finally {
-      this.#leave();
+      this.#leave(rooms);
     }
   }
 
-  #wait(isRead: boolean): Promise<void> {
+  #wait(isRead: boolean, rooms: number): Promise<void> {
     const line = isRead ? this.#reads : this.#others;
     const sinceMs = this.#clock.monotonicMs();
     const isLate = isRead && sinceMs - (line.oldestSinceMs ?? sinceMs) > MAX_READ_WAIT_MS;
@@ -77,22 +79,22 @@ export class InFlightGate {
         }),
       );
     }
-    return new Promise(resolve => line.add({ begin: resolve, sinceMs }));
+    return new Promise(resolve => line.add({ begin: resolve, rooms, sinceMs }));
   }
 
-  /** The room passes on to a read, or in its turn to other work; to the one that waited longest. */
-  #leave(): void {
-    // A lease took a room that there was not.
-    if (this.#inFlight > this.#maxInFlight) {
-      this.#inFlight -= 1;
-      return;
+  /** Rooms pass on to reads, or in its turn to other work; to those that waited longest. */
+  #leave(rooms: number): void {
+    this.#inFlight -= rooms;
+    // Leases take rooms that there are not.
+    while (this.#inFlight < this.#maxInFlight) {
+      const isOthersTurn = this.#reads.length === 0 || this.#readsInARow >= READS_IN_A_ROW;
+      const next =
+        (isOthersTurn ? this.#others.take() : undefined) ?? this.#reads.take() ?? this.#others.take();
+      if (next === undefined) return;
+      this.#readsInARow = isOthersTurn ? 0 : this.#readsInARow + 1;
+      this.#inFlight += next.rooms;
+      next.begin();
     }
-    const isOthersTurn = this.#reads.length === 0 || this.#readsInARow >= READS_IN_A_ROW;
-    const next =
-      (isOthersTurn ? this.#others.take() : undefined) ?? this.#reads.take() ?? this.#others.take();
-    this.#readsInARow = isOthersTurn ? 0 : this.#readsInARow + 1;
-    if (next === undefined) this.#inFlight -= 1;
-    else next.begin();
   }
 }
 

@@ -7,7 +7,6 @@ import {
   policies,
   types,
 } from 'cassandra-driver';
-import { SPECULATION_DELAY_MS } from './cassandra-options.ts';
 
 type Plan = (error: Error, hosts: Iterator<Host>) => void;
 
@@ -16,12 +15,14 @@ const NO_ERROR = null as unknown as Error;
 
 /**
  * The replicas of the key in the local data centre first, then its other nodes, then, where configured, the nodes of the region's
- * other data centres in the order given. Nodes of any other data centre are never connected to.
+ * other data centres in the order given. Nodes of any other data centre are never connected to. What was grouped by its first replica,
+ * and says so by naming its routing key, goes to that one first: only that one surely holds all of it.
  */
 export class RegionRoutingPolicy extends policies.loadBalancing.LoadBalancingPolicy {
   readonly #local: policies.loadBalancing.LoadBalancingPolicy;
   readonly #localDataCentre: string;
   readonly #fallbacks: readonly string[];
+  #client: Client | undefined;
   #hosts: HostMap | undefined;
 
   constructor(localDataCentre: string, fallbacks: readonly string[]) {
@@ -35,6 +36,7 @@ export class RegionRoutingPolicy extends policies.loadBalancing.LoadBalancingPol
 
   /** Refuses a cluster that lacks one of the data centres named, before the driver does so in its own words. */
   override init(client: Client, hosts: HostMap, callback: (error: Error) => void): void {
+    this.#client = client;
     this.#hosts = hosts;
     const unknown = this.#unknownDataCentres(hosts);
     if (unknown === undefined) this.#local.init(client, hosts, callback);
@@ -56,11 +58,23 @@ export class RegionRoutingPolicy extends policies.loadBalancing.LoadBalancingPol
     return this.#fallbacks.includes(host.datacenter) ? types.distance.remote : types.distance.ignored;
   }
 
-  override newQueryPlan(keyspace: string, options: ExecutionOptions, callback: Plan): void {
-    this.#local.newQueryPlan(keyspace, options, (error, local) => {
-      if (error || this.#fallbacks.length === 0) callback(error, local);
-      else callback(NO_ERROR, this.#withFallback(local));
+  override newQueryPlan(keyspace: string, options: ExecutionOptions | null, callback: Plan): void {
+    // The driver asks without options where it prepares a statement, whatever its types say.
+    this.#local.newQueryPlan(keyspace, options as ExecutionOptions, (error, local) => {
+      if (error) callback(error, local);
+      else {
+        const named = options === null ? undefined : this.#namedReplica(keyspace, options);
+        const plan = named === undefined ? local : startingWith(named, local);
+        callback(NO_ERROR, this.#fallbacks.length === 0 ? plan : this.#withFallback(plan));
+      }
     });
+  }
+
+  #namedReplica(keyspace: string, options: ExecutionOptions): Host | undefined {
+    const { routingKey } = options.getRawQueryOptions();
+    if (!(routingKey instanceof Buffer)) return undefined;
+    const replicas = this.#client?.getReplicas(options.getKeyspace() ?? keyspace, routingKey) ?? [];
+    return replicas.find(({ datacenter }) => datacenter === this.#localDataCentre);
   }
 
   override getOptions(): Map<string, object> {
@@ -82,6 +96,12 @@ export class RegionRoutingPolicy extends policies.loadBalancing.LoadBalancingPol
   }
 }
 
+function* startingWith(first: Host, others: Iterator<Host>): IterableIterator<Host> {
+  yield first;
+  for (let next = others.next(); next.done !== true; next = others.next())
+    if (next.value !== first) yield next.value;
+}
+
 /** Data centres of a cluster, with the number of nodes known in each. */
 export function dataCentresOf(hosts: HostMap): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
@@ -89,22 +109,4 @@ export function dataCentresOf(hosts: HostMap): ReadonlyMap<string, number> {
     if (datacenter) counts.set(datacenter, (counts.get(datacenter) ?? 0) + 1);
   });
   return counts;
-}
-
-type SpeculationPlan = ReturnType<
-  policies.speculativeExecution.ConstantSpeculativeExecutionPolicy['newPlan']
->;
-
-const NO_FURTHER = { nextExecution: () => -1 };
-
-/** A second try of a slow read on another node. Never of a write: under load it would add work where there is too much already. */
-export class SpeculateReads extends policies.speculativeExecution.ConstantSpeculativeExecutionPolicy {
-  constructor() {
-    super(SPECULATION_DELAY_MS, 1);
-  }
-
-  override newPlan(keyspace: string, query: string | object[]): SpeculationPlan {
-    if (typeof query !== 'string' || !query.startsWith('SELECT')) return NO_FURTHER;
-    return super.newPlan(keyspace, query);
-  }
 }

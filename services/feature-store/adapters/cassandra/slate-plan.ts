@@ -1,3 +1,6 @@
+import type { StoredRow } from '../../ports/online-store.ts';
+import { bufferOf } from './cql.ts';
+
 /**
  * Which way is best was measured with read-strategies.bench.ts, two nodes and the callers on two cores. One statement for several keys costs
  * the least work, and wins whenever there is other work. Only a slate of middling size on an idle process is answered sooner by single
@@ -6,39 +9,49 @@
 const SINGLES_FROM_KEYS = 16;
 const SINGLES_BELOW_KEYS = 100;
 
-/** Statements in flight from which a process is not idle: less than one slate of a feed. */
-export const BUSY_STATEMENTS = 32;
+/**
+ * Keys that other reads of the process wait for, from which on it is not idle: less than one slate of a feed. Statements are no measure: a
+ * slate is two of them or fifty, so that every third one on a busy process took it for idle and cost the replica three times as much.
+ */
+export const BUSY_KEYS = 16;
 
 /** Keys of one statement: what one coordinator reads for it at once. */
 const MAX_KEYS_PER_STATEMENT = 100;
 
-/** How the keys of one read are asked for. */
-export type SlatePlan =
-  | { readonly kind: 'singles'; readonly keys: readonly Buffer[] }
-  | { readonly kind: 'grouped'; readonly parts: readonly (readonly Buffer[])[] };
+/**
+ * Rows and bytes of one batch: beyond ten keys, and 5 KiB, the server warns of each. Most of what a batch saves is saved by then: a
+ * request, its answer and a token to reckon cost more than writing a row.
+ */
+const BATCH_ROWS = 10;
+const BATCH_BYTES = 4_096;
 
-/** The kind of plan for a number of keys, on a process with so many statements in flight. */
-export function slateKind(keys: number, statementsInFlight: number): SlatePlan['kind'] {
+/** How the keys of one read are asked for: each by itself, or several in one statement. */
+export type SlateKind = 'singles' | 'grouped';
+
+/** The kind of plan for a number of keys, on a process whose other reads wait for so many. */
+export function slateKind(keys: number, keysBeingRead: number): SlateKind {
   if (keys === 1) return 'singles';
   const isMiddling = keys >= SINGLES_FROM_KEYS && keys < SINGLES_BELOW_KEYS;
-  return isMiddling && statementsInFlight < BUSY_STATEMENTS ? 'singles' : 'grouped';
+  return isMiddling && keysBeingRead < BUSY_KEYS ? 'singles' : 'grouped';
 }
 
-/** Single reads go to their replicas one by one; groups hold the keys of one replica, each once, in statements of bounded size. */
+/**
+ * What is asked for in one statement each: keys of one replica, each once, so many at most. `ids` are distinct for distinct keys; without
+ * `replicaOf` all keys have the same replicas.
+ */
 export function planSlate(
-  kind: SlatePlan['kind'],
   keys: readonly Buffer[],
-  replicasOf: (key: Buffer) => readonly string[],
-): SlatePlan {
-  if (kind === 'singles') return { kind, keys };
+  ids: readonly string[],
+  replicaOf: ((key: Buffer) => string) | undefined,
+): readonly (readonly Buffer[])[] {
   const parts: Buffer[][] = [];
   const open = new Map<string, Buffer[]>();
   const seen = new Set<string>();
-  for (const key of keys) {
-    const id = key.toString('latin1');
+  for (const [at, key] of keys.entries()) {
+    const id = ids[at] ?? '';
     if (seen.has(id)) continue;
     seen.add(id);
-    const replica = replicasOf(key)[0] ?? '';
+    const replica = replicaOf?.(key) ?? '';
     let part = open.get(replica);
     if (part === undefined || part.length >= MAX_KEYS_PER_STATEMENT) {
       part = [];
@@ -47,5 +60,39 @@ export function planSlate(
     }
     part.push(key);
   }
-  return { kind: 'grouped', parts };
+  return parts;
+}
+
+/** Batches of rows of one replica each, of at most so many rows and bytes; a row that is longer goes alone. */
+export function planBatches(
+  rows: readonly StoredRow[],
+  replicaOf: ((key: Buffer) => string) | undefined,
+): readonly (readonly StoredRow[])[] {
+  const batches: StoredRow[][] = [];
+  const open = new Map<string, { readonly batch: StoredRow[]; bytes: number }>();
+  for (const each of rows) {
+    const replica = replicaOf?.(bufferOf(each.key)) ?? '';
+    const bytes = each.key.length + each.row.length;
+    let last = open.get(replica);
+    if (last === undefined || last.batch.length >= BATCH_ROWS || last.bytes + bytes > BATCH_BYTES) {
+      last = { batch: [], bytes: 0 };
+      open.set(replica, last);
+      batches.push(last.batch);
+    }
+    last.batch.push(each);
+    last.bytes += bytes;
+  }
+  return batches;
+}
+
+/** A list of blobs as a statement takes it: their number and the length of each before its bytes, big-endian, in one piece. */
+export function listOf(keys: readonly Uint8Array[]): Buffer {
+  const list = Buffer.allocUnsafe(keys.reduce((sum, { length }) => sum + 4 + length, 4));
+  let at = list.writeInt32BE(keys.length, 0);
+  for (const key of keys) {
+    at = list.writeInt32BE(key.length, at);
+    list.set(key, at);
+    at += key.length;
+  }
+  return list;
 }

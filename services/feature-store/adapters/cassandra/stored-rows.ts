@@ -2,10 +2,10 @@ import { rowEventTimeUs } from '@featuremesh/domain/packed-row';
 import { compareRows, wins } from '@featuremesh/domain/row-order';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { ApplyOutcome, StoredRow, TableRef } from '../../ports/online-store.ts';
-import type { Cql } from './cql.ts';
+import { bufferOf, type Call, type Cql } from './cql.ts';
 import { RowCounts } from './row-counts.ts';
-import { planSlate, type SlatePlan, slateKind } from './slate-plan.ts';
-import { nameOfTable, statementsOf } from './table-statements.ts';
+import { listOf, planBatches, planSlate, type SlateKind, slateKind } from './slate-plan.ts';
+import { nameOfTable, statementsOf, type TableStatements } from './table-statements.ts';
 
 /** Rows of one page of a scan or count that the server reads at once. */
 const PAGE_ROWS = 1_000;
@@ -14,10 +14,13 @@ const PAGE_ROWS = 1_000;
 export class StoredRows {
   readonly #cql: Cql;
   readonly #counts: RowCounts;
-  readonly #kind: SlatePlan['kind'] | undefined;
+  readonly #kind: SlateKind | undefined;
+  /** The very same text for each statement of a table: the driver looks prepared ones up by it. */
+  readonly #statements = new WeakMap<TableRef, TableStatements>();
+  #keysBeingRead = 0;
 
   /** `kind`: how slates are read, where it is not to be judged each time. */
-  constructor(cql: Cql, clock: MonotonicClock, { kind }: { readonly kind?: SlatePlan['kind'] } = {}) {
+  constructor(cql: Cql, clock: MonotonicClock, { kind }: { readonly kind?: SlateKind } = {}) {
     this.#cql = cql;
     this.#counts = new RowCounts(clock);
     this.#kind = kind;
@@ -28,17 +31,21 @@ export class StoredRows {
    * the rows that lost within this call only. Resolves when the configured consistency has all of them.
    */
   async write(table: TableRef, rows: readonly StoredRow[], expired: AbortSignal): Promise<ApplyOutcome> {
-    const { write } = statementsOf(this.#cql.keyspace, table);
+    const { write } = this.#of(table);
     const winners = winnersOf(rows);
-    await Promise.all(
-      winners.map(({ key, row }) =>
-        this.#cql.execute(write, [bufferOf(key), bufferOf(row), rowEventTimeUs(row)], {
-          as: 'write',
-          expired,
-        }),
-      ),
-    );
+    const batches = planBatches(winners, this.#cql.replicaOf(winners[0]?.key));
+    await Promise.all(batches.map(batch => this.#writeBatch(write, batch, expired)));
     return { applied: winners.length, older: rows.length - winners.length };
+  }
+
+  async #writeBatch(statement: string, batch: readonly StoredRow[], expired: AbortSignal): Promise<void> {
+    const [first] = batch;
+    if (first === undefined) return;
+    const values = batch.map(({ key, row }) => [bufferOf(key), bufferOf(row), timestampOf(row)]);
+    const [only = []] = values;
+    await (values.length === 1
+      ? this.#cql.execute(statement, only, { as: 'write', expired })
+      : this.#cql.write(statement, values, { routingKey: bufferOf(first.key), expired }));
   }
 
   /** The rows of `keys` in their order; `settled` sees all that was acknowledged before. */
@@ -47,20 +54,47 @@ export class StoredRows {
     keys: readonly Uint8Array[],
     how: { readonly settled: boolean; readonly expired: AbortSignal },
   ): Promise<readonly (Uint8Array | undefined)[]> {
-    const { readOne, readSome } = statementsOf(this.#cql.keyspace, table);
-    const call = { as: how.settled ? 'settled-read' : 'read', expired: how.expired } as const;
-    const kind = this.#kind ?? slateKind(keys.length, this.#cql.statementsInFlight);
-    const slate = planSlate(kind, keys.map(bufferOf), key => this.#cql.replicasOf(key));
-    if (slate.kind === 'singles') {
-      const answers = await Promise.all(slate.keys.map(key => this.#cql.execute(readOne, [key], call)));
-      return answers.map(({ rows }) => rows[0]?.['v'] as Buffer | undefined);
+    const kind = this.#kind ?? slateKind(keys.length, this.#keysBeingRead);
+    this.#keysBeingRead += keys.length;
+    try {
+      const call = { as: how.settled ? 'settled-read' : 'read', expired: how.expired } as const;
+      const asked = keys.map(bufferOf);
+      return await (kind === 'singles'
+        ? this.#readSingly(table, asked, call)
+        : this.#readTogether(table, asked, call));
+    } finally {
+      this.#keysBeingRead -= keys.length;
     }
-    const answers = await Promise.all(slate.parts.map(part => this.#cql.execute(readSome, [part], call)));
+  }
+
+  async #readSingly(
+    table: TableRef,
+    keys: readonly Buffer[],
+    call: Call,
+  ): Promise<readonly (Buffer | undefined)[]> {
+    const { readOne } = this.#of(table);
+    const answers = await Promise.all(keys.map(key => this.#cql.execute(readOne, [key], call)));
+    return answers.map(({ rows }) => rows[0]?.['v'] as Buffer | undefined);
+  }
+
+  async #readTogether(
+    table: TableRef,
+    keys: readonly Buffer[],
+    call: Call,
+  ): Promise<readonly (Buffer | undefined)[]> {
+    const { readSome } = this.#of(table);
+    const ids = keys.map(idOf);
+    const parts = planSlate(keys, ids, this.#cql.replicaOf(keys[0]));
+    const answers = await Promise.all(
+      parts.map(part =>
+        // Left to itself the driver takes the whole list for the key of one row, and a node by chance.
+        this.#cql.execute(readSome, [listOf(part)], { ...call, routingKey: part[0], rows: part.length }),
+      ),
+    );
     const found = new Map<string, Buffer>();
-    for (const { rows } of answers) {
-      for (const row of rows) found.set((row['k'] as Buffer).toString('latin1'), row['v'] as Buffer);
-    }
-    return keys.map(key => found.get(bufferOf(key).toString('latin1')));
+    for (const { rows } of answers)
+      for (const row of rows) found.set(idOf(row['k'] as Buffer), row['v'] as Buffer);
+    return ids.map(id => found.get(id));
   }
 
   /** Rows in the order of the ring (token, then key), from after a key. */
@@ -69,7 +103,7 @@ export class StoredRows {
     options: { readonly after?: Uint8Array; readonly limit: number },
     expired: AbortSignal,
   ): Promise<readonly StoredRow[]> {
-    const { scanStart, scanAfter } = statementsOf(this.#cql.keyspace, table);
+    const { scanStart, scanAfter } = this.#of(table);
     const { after, limit } = options;
     // One more than asked, since the range begins with the row that was the last one, where it still is.
     const answer =
@@ -94,12 +128,21 @@ export class StoredRows {
    * the same event time would be, which is why only rows are purged that would be refused for that time.
    */
   async purge(table: TableRef, rows: readonly StoredRow[], expired: AbortSignal): Promise<void> {
-    const { remove } = statementsOf(this.#cql.keyspace, table);
+    const { remove } = this.#of(table);
     await Promise.all(
       rows.map(({ key, row }) =>
         this.#cql.execute(remove, [rowEventTimeUs(row), bufferOf(key)], { as: 'write', expired }),
       ),
     );
+  }
+
+  #of(table: TableRef): TableStatements {
+    let statements = this.#statements.get(table);
+    if (statements === undefined) {
+      statements = statementsOf(this.#cql.keyspace, table);
+      this.#statements.set(table, statements);
+    }
+    return statements;
   }
 
   /** The table is gone, and what is remembered of it. */
@@ -109,7 +152,7 @@ export class StoredRows {
 
   /** Number of keys; the server reads all of them, so that of a large table it is up to a minute old. */
   async count(table: TableRef, expired: AbortSignal): Promise<number> {
-    const { count } = statementsOf(this.#cql.keyspace, table);
+    const { count } = this.#of(table);
     return this.#counts.of(nameOfTable(table), async () => {
       const { rows } = await this.#cql.page(count, [], { rows: PAGE_ROWS, expired });
       return Number(rows[0]?.['n'] ?? 0);
@@ -121,12 +164,21 @@ function winnersOf(rows: readonly StoredRow[]): readonly StoredRow[] {
   if (rows.length < 2) return rows;
   const greatest = new Map<string, StoredRow>();
   for (const each of rows) {
-    const id = bufferOf(each.key).toString('latin1');
+    const id = idOf(bufferOf(each.key));
     if (wins(each.row, greatest.get(id)?.row)) greatest.set(id, each);
   }
   return greatest.size === rows.length ? rows : [...greatest.values()];
 }
 
-function bufferOf(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** A key as a member of maps. */
+function idOf(key: Buffer): string {
+  return key.toString('latin1');
+}
+
+/** The row's event time as the server takes it: its first eight bytes, with the sign bit as it was. */
+function timestampOf(row: Uint8Array): Buffer {
+  const timestamp = Buffer.allocUnsafe(8);
+  timestamp.set(row.subarray(0, 8));
+  timestamp[0] = (row[0] ?? 0) ^ 0x80;
+  return timestamp;
 }
