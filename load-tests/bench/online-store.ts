@@ -5,13 +5,13 @@ import { KeyEncoder } from '@featuremesh/domain/entity-key';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
 import { Pool, request } from 'undici';
 import { z } from 'zod';
-import { RawStore } from '../adapters/cassandra/raw-store.ts';
+import { RawStore, WRITERS } from '../adapters/cassandra/raw-store.ts';
 import { startOwnMesh } from '../mesh/own-mesh.ts';
 import type { BenchContext, Figure, Measurement } from './figure.ts';
-import { type LoadRequest, loadHttp, rounded } from './http-load.ts';
+import { type LoadRequest, loadHttp } from './http-load.ts';
 import { probe } from './measure-beside-echo.ts';
 import { ensureNewsFeed, MEASURED_GROUPS, type Slate, slates } from './news-workload.ts';
-import { bestOf, type RawSlates, rawShapes, shapedWork, slatesOfSize } from './raw-slates.ts';
+import { medianOf, medianShare, type RawSlates, rawShapes, shapedWork, slatesOfSize } from './raw-slates.ts';
 
 /** What a slate reads: 51 rows of ten floats, or those and as many rows with an embedding of 64 dimensions. */
 const CONTENTS = {
@@ -20,12 +20,19 @@ const CONTENTS = {
     service: 'news_ranking_embeddings',
     groups: ['user_engagement', 'user_profile', 'article_stats', 'article_content'],
   },
+  'embeddings-base64': {
+    service: 'news_ranking_embeddings',
+    groups: ['user_engagement', 'user_profile', 'article_stats', 'article_content'],
+    vectorsAs: 'base64f32',
+  },
 } as const;
 const SLATE_SIZES = [5, 51, 200];
 const CALLERS = [1, 4, 8];
+/** Of the contents after the first. */
+const FEWER_CALLERS = [8];
 const CONSTANT_PER_S = 300;
-/** Rounds, region and driver in turn, of which the best of each counts: others use the machine too. */
-const ROUNDS = 3;
+/** Rounds, region and driver in turn and side by side: others use the machine too, so that medians and shares within a round count. */
+const ROUNDS = 5;
 /** Enough that no request waits for one at the rates asked for. */
 const POOL_CONNECTIONS = 64;
 /** Requests asked for, as a multiple of what sixteen connections get, and connections enough that the client is no queue. */
@@ -37,8 +44,10 @@ const BATCH_ROWS = 500;
 const WRITE_BODIES = 40;
 const WRITE_CONNECTIONS = 8;
 const RAW_WRITE_ROWS = 5_000;
-/** A node stalls for its garbage and its compactions: the first seconds are no measure. */
-const WARM_UP_S = 4;
+/** A node that has just started compiles for most of a minute, and costs three times as much meanwhile: no measure for either side. */
+const WARM_UP_S = 45;
+/** Rows of one batch, beyond which the server warns. */
+const BATCHED_ROWS = 10;
 
 const groupSchema = z.looseObject({ id: z.string(), version: z.int() });
 
@@ -57,7 +66,7 @@ export const onlineStore: Figure = {
   about:
     'a region on Cassandra (two data centres of one node) beside the bare driver: slates, read plans, writes; starts its own',
   needsMesh: false,
-  maxMeasurements: 80,
+  maxMeasurements: 100,
   async *run(context) {
     const dataDir = mkdtempSync(join(tmpdir(), 'featuremesh-online-'));
     context.say('starting one region with --profile full');
@@ -93,19 +102,37 @@ export const onlineStore: Figure = {
 
 async function* measureAll(measured: Measured): AsyncGenerator<Measurement> {
   const { url, raw } = measured;
-  for (const [content, { service, groups }] of Object.entries(CONTENTS)) {
+  for (const [content, { service, groups, ...how }] of Object.entries(CONTENTS)) {
     const wanted = slates();
     const keys = await keysOf(url, raw, groups, wanted);
-    if (content === 'floats') yield* readPlans(measured, keys);
     const requests = wanted.map(asked => ({
       path: '/v1/online/read',
-      body: JSON.stringify({ service, keys: asked }),
+      body: JSON.stringify({ service, keys: asked, ...how }),
       contentType: 'application/json',
     }));
+    if (content === 'floats') {
+      await warmUp(measured, keys, requests);
+      yield* readPlans(measured, keys);
+    }
     yield* slateReads(measured, { content, keys, requests });
     if (content === 'floats') yield* overload(measured, requests);
   }
   yield* writes(measured);
+}
+
+/** Reads by all plans and over HTTP, in turn, until what answers them has been compiled. */
+async function warmUp(
+  { context, url, raw }: Measured,
+  keys: RawSlates,
+  requests: readonly LoadRequest[],
+): Promise<void> {
+  context.say(`  warming up for ${WARM_UP_S} s`);
+  const shape = { kind: 'closed', connections: 8 } as const;
+  const until = performance.now() + 1_000 * WARM_UP_S;
+  while (performance.now() < until && !context.signal.aborted) {
+    await rawShapes(raw, keys, { shape, seconds: 1, plans: SLATE_PLANS });
+    await loadHttp(url, requests, { shape, seconds: 2 });
+  }
 }
 
 /** Whole requests over HTTP beside the driver's best plan for the same rows, by turns, with the processor time of all that works for each. */
@@ -117,7 +144,6 @@ async function* slateReads(
   const [first] = requests;
   if (first === undefined) return;
   const answer = await probe(url, first, text => !/NOT_FOUND|REFUSED|UNAVAILABLE/.test(text));
-  await loadHttp(url, requests, { shape: { kind: 'closed', connections: 8 }, seconds: WARM_UP_S });
   const pool = new Pool(url, { connections: POOL_CONNECTIONS });
   const send = async (index: number): Promise<boolean> => {
     const { path, body, contentType } = requests[index % requests.length] ?? first;
@@ -127,34 +153,35 @@ async function* slateReads(
     return response.statusCode === 200;
   };
   const shapes = [
-    ...CALLERS.map(connections => ({ kind: 'closed', connections }) as const),
+    ...(content === 'floats' ? CALLERS : FEWER_CALLERS).map(
+      connections => ({ kind: 'closed', connections }) as const,
+    ),
     { kind: 'open', requestsPerS: CONSTANT_PER_S } as const,
   ];
   const seconds = Math.max(1, Math.round(context.seconds / ROUNDS));
   for (const shape of shapes) {
     const name = shape.kind === 'closed' ? `closed-${shape.connections}` : `constant-${shape.requestsPerS}`;
     context.say(`  slate, ${content}, ${name}`);
-    const ours: Record<string, number>[] = [];
-    const driver: Record<string, number>[] = [];
+    const rounds: { of: Record<string, number>; limit: Record<string, number> }[] = [];
     const plans: string[] = [];
+    const served = { shape, seconds, pids: [...parts.nodes, parts.service] };
+    const asked = { shape, seconds, pids: [...parts.nodes, process.pid], plans: SLATE_PLANS };
     for (let round = 0; round < ROUNDS && !context.signal.aborted; round++) {
-      const served = { shape, seconds, pids: [...parts.nodes, parts.service] };
-      ours.push(await shapedWork(send, served));
-      const asked = { shape, seconds, pids: [...parts.nodes, process.pid], plans: SLATE_PLANS };
-      const { values, plan } = await rawShapes(raw, keys, asked);
-      driver.push(values);
+      // Who comes second finds the nodes as the first one left them: each does, in turn.
+      const before = round % 2 === 0 ? await shapedWork(send, served) : undefined;
+      const { values: limit, plan } = await rawShapes(raw, keys, asked);
+      rounds.push({ of: before ?? (await shapedWork(send, served)), limit });
       plans.push(plan);
     }
-    const [best, limit] = [bestOf(ours), bestOf(driver)];
     const shares = ['p50Ms', 'p99Ms', 'cpuUsPerRequest'].map(value => [
       value.replace(/Ms|UsPerRequest/, 'OfDriver'),
-      rounded((best[value] ?? 0) / (limit[value] || 1)),
+      medianShare(rounds, value),
     ]);
     yield {
       variant: `slate/${content}/${name}`,
-      values: { ...best, ...Object.fromEntries(shares) },
-      limit,
-      note: `${keys[0]?.length ?? 0} rows, ${answer.length} bytes answered; limit: the driver's best plan (${plans.join(', ')}); processor time of nodes and service, or of nodes and driver`,
+      values: { ...medianOf(rounds.map(({ of }) => of)), ...Object.fromEntries(shares) },
+      limit: medianOf(rounds.map(({ limit }) => limit)),
+      note: `${keys[0]?.length ?? 0} rows, ${answer.length} bytes answered; medians of ${rounds.length} rounds; limit: the driver's best plan (${plans.join(', ')}); processor time of nodes and service, or of nodes and driver`,
     };
   }
   await pool.close();
@@ -230,20 +257,29 @@ async function* writes({ context, url, raw }: Measured): AsyncGenerator<Measurem
   }));
   const table = await tableOf(url, raw, 'user_engagement');
   const shape = { kind: 'closed', connections: WRITE_CONNECTIONS } as const;
-  await loadHttp(url, requests, { shape, seconds: WARM_UP_S });
-  let [ours, driver] = [0, 0];
   const seconds = Math.max(2, Math.round(context.seconds / ROUNDS));
-  for (let round = 0; round < ROUNDS && !context.signal.aborted; round++) {
-    context.say(`  writes, round ${round + 1}`);
-    const { requestsPerS = 0 } = await loadHttp(url, requests, { shape, seconds });
-    ours = Math.max(ours, requestsPerS * BATCH_ROWS);
-    driver = Math.max(driver, await raw.writesPerS(table, RAW_WRITE_ROWS, seconds));
+  const rounds: { of: Record<string, number>; limit: Record<string, number> }[] = [];
+  for (let round = 0; round <= ROUNDS && !context.signal.aborted; round++) {
+    context.say(round === 0 ? '  writes, warming up' : `  writes, round ${round}`);
+    const { requestsPerS = 0, failed = 0 } = await loadHttp(url, requests, { shape, seconds });
+    const written = { rows: RAW_WRITE_ROWS, seconds };
+    const rowsPerS = await raw.writesPerS(table, { ...written, batchRows: 1 });
+    const batchedPerS = await raw.writesPerS(table, { ...written, batchRows: BATCHED_ROWS });
+    if (round === 0) continue;
+    const ours = requestsPerS * BATCH_ROWS;
+    rounds.push({ of: { rowsPerS: ours, batchedPerS: ours, failed }, limit: { rowsPerS, batchedPerS } });
   }
+  const { rowsPerS = 0, failed = 0 } = medianOf(rounds.map(({ of }) => of));
   yield {
     variant: `write/json-${BATCH_ROWS}/closed-${WRITE_CONNECTIONS}`,
-    values: { rowsPerS: rounded(ours), ofLimit: rounded(ours / driver) },
-    limit: { rowsPerS: rounded(driver) },
-    note: 'over HTTP, synced to the log and applied at LOCAL_QUORUM; limit: the driver inserts the same blobs at LOCAL_QUORUM',
+    values: {
+      rowsPerS,
+      failed,
+      ofLimit: medianShare(rounds, 'rowsPerS'),
+      ofBatched: medianShare(rounds, 'batchedPerS'),
+    },
+    limit: medianOf(rounds.map(({ limit }) => limit)),
+    note: `over HTTP, synced to the log and applied at LOCAL_QUORUM; limit: the driver inserts the same blobs at LOCAL_QUORUM, ${WRITERS} at once, one by one or (batchedPerS) in batches of ${BATCHED_ROWS}`,
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bestOf, shapedWork, slatesOfSize } from './raw-slates.ts';
+import { medianOf, medianShare, shapedWork, slatesOfSize } from './raw-slates.ts';
 
 test('slates of another size hold that many different keys, all of them from those given', () => {
   const given = Array.from({ length: 6 }, (_, slate) =>
@@ -15,14 +15,11 @@ test('slates of another size hold that many different keys, all of them from tho
   }
 });
 
-test('the best round has the lowest 99th percentile and the failures of all', () => {
-  expect(
-    bestOf([
-      { p99Ms: 9, failed: 1 },
-      { p99Ms: 3, failed: 0 },
-      { p99Ms: 5, failed: 2 },
-    ]),
-  ).toEqual({ p99Ms: 3, failed: 3 });
+test('rounds count by their medians, by the failures of all, and beside what was measured at the same time', () => {
+  const rounds = [9, 3, 5].map((p99Ms, failed) => ({ p99Ms, failed }));
+  expect(medianOf(rounds)).toEqual({ p99Ms: 5, failed: 3 });
+  const beside = rounds.map((of, at) => ({ of, limit: { p99Ms: [1, 3, 10][at] ?? 0 } }));
+  expect(medianShare(beside, 'p99Ms')).toBe(1);
 });
 
 test('work that fails or rejects is counted and in no rate, by callers and at a rate', async () => {

@@ -41,10 +41,28 @@ export async function rawShapes(
   return { ...best, byPlan };
 }
 
-/** The round with the lowest 99th percentile; failures are those of all rounds. */
-export function bestOf(rounds: readonly Record<string, number>[]): Record<string, number> {
-  const [best = {}] = rounds.toSorted((a, b) => (a['p99Ms'] ?? 0) - (b['p99Ms'] ?? 0));
-  return { ...best, failed: rounds.reduce((sum, { failed = 0 }) => sum + failed, 0) };
+/** Rounds as one: the median of each value; failures are those of all. */
+export function medianOf(rounds: readonly Record<string, number>[]): Record<string, number> {
+  const [first = {}] = rounds;
+  const values = Object.keys(first).map(name => [name, median(rounds.map(round => round[name] ?? 0))]);
+  return {
+    ...Object.fromEntries(values),
+    failed: rounds.reduce((sum, { failed = 0 }) => sum + failed, 0),
+  };
+}
+
+/** Median of the shares that a value has in its own round's, so that what disturbs a round disturbs both. */
+export function medianShare(
+  rounds: readonly { readonly of: Record<string, number>; readonly limit: Record<string, number> }[],
+  value: string,
+): number {
+  return median(rounds.map(({ of, limit }) => (of[value] ?? 0) / (limit[value] || 1)));
+}
+
+/** The middle one, of an even number the upper; 0 of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return rounded(sorted[sorted.length >> 1] ?? 0);
 }
 
 /** Slates of another number of keys, made of the articles of those given. */

@@ -13,8 +13,8 @@ export const READ_PLANS = ['singles', 'in', 'in-by-replica'] as const;
 export type ReadPlan = (typeof READ_PLANS)[number];
 
 const SCRATCH = 'bench_rows';
-/** Inserts in flight: more do not make the driver faster. */
-const WRITERS = 256;
+/** Rows in flight: more do not make the driver faster. */
+export const WRITERS = 256;
 const PAGE_ROWS = 1_000;
 
 /** The bare driver on a region's cluster: the bound of what an online store on it can do. */
@@ -87,8 +87,11 @@ export class RawStore {
     return answers.reduce((sum, { rowLength }) => sum + rowLength, 0);
   }
 
-  /** Rows a second that the driver writes: the very blobs of a table, into one made for it, until `seconds` are over. */
-  async writesPerS(table: string, rows: number, seconds: number): Promise<number> {
+  /** Rows a second that the driver writes, so many in one request: the very blobs of a table, into one made for it, until `seconds` are over. */
+  async writesPerS(
+    table: string,
+    { rows, seconds, batchRows }: { rows: number; seconds: number; batchRows: number },
+  ): Promise<number> {
     const found = await this.#client.execute(`SELECT k, v FROM ${table} LIMIT ${rows}`, [], {
       fetchSize: rows,
     });
@@ -98,18 +101,24 @@ export class RawStore {
       prepare: false,
     });
     const insert = `INSERT INTO ${SCRATCH} (k, v) VALUES (?, ?) USING TIMESTAMP ?`;
-    const options = { consistency: types.consistencies.localQuorum };
+    const options = { consistency: types.consistencies.localQuorum, prepare: true, logged: false };
     const startedMs = performance.now();
     const endMs = startedMs + 1_000 * seconds;
     let written = 0;
     const writer = async (): Promise<void> => {
       while (performance.now() < endMs) {
-        const at = written++;
-        const [key, value] = blobs[at % blobs.length] ?? [];
-        await this.#client.execute(insert, [key, value, types.Long.fromNumber(at + 1)], options);
+        const queries = Array.from({ length: batchRows }, () => {
+          const at = written++;
+          return {
+            query: insert,
+            params: [...(blobs[at % blobs.length] ?? []), types.Long.fromNumber(at + 1)],
+          };
+        });
+        if (batchRows > 1) await this.#client.batch(queries, options);
+        else await this.#client.execute(insert, queries[0]?.params, options);
       }
     };
-    await Promise.all(Array.from({ length: WRITERS }, writer));
+    await Promise.all(Array.from({ length: Math.ceil(WRITERS / batchRows) }, writer));
     const perS = (written / (performance.now() - startedMs)) * 1_000;
     await this.#client.execute(`DROP TABLE ${SCRATCH}`, [], { prepare: false });
     return perS;
