@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeyEncoder } from '@featuremesh/domain/entity-key';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
-import { Pool, request } from 'undici';
+import { request } from 'undici';
 import { z } from 'zod';
 import { RawStore, WRITERS } from '../adapters/cassandra/raw-store.ts';
 import { startOwnMesh } from '../mesh/own-mesh.ts';
 import type { BenchContext, Figure, Measurement } from './figure.ts';
 import { type LoadRequest, loadHttp } from './http-load.ts';
+import { LeanClient } from './lean-client.ts';
 import { probe } from './measure-beside-echo.ts';
 import { ensureNewsFeed, MEASURED_GROUPS, type Slate, slates } from './news-workload.ts';
 import { medianOf, medianShare, type RawSlates, rawShapes, shapedWork, slatesOfSize } from './raw-slates.ts';
@@ -144,14 +145,9 @@ async function* slateReads(
   const [first] = requests;
   if (first === undefined) return;
   const answer = await probe(url, first, text => !/NOT_FOUND|REFUSED|UNAVAILABLE/.test(text));
-  const pool = new Pool(url, { connections: POOL_CONNECTIONS });
-  const send = async (index: number): Promise<boolean> => {
-    const { path, body, contentType } = requests[index % requests.length] ?? first;
-    const sent = { method: 'POST', path, body, headers: { 'content-type': contentType } } as const;
-    const response = await pool.request(sent);
-    await response.body.dump();
-    return response.statusCode === 200;
-  };
+  const client = new LeanClient(url, POOL_CONNECTIONS);
+  const send = async (index: number): Promise<boolean> =>
+    (await client.post(requests[index % requests.length] ?? first)).status === 200;
   const shapes = [
     ...(content === 'floats' ? CALLERS : FEWER_CALLERS).map(
       connections => ({ kind: 'closed', connections }) as const,
@@ -184,7 +180,7 @@ async function* slateReads(
       note: `${keys[0]?.length ?? 0} rows, ${answer.length} bytes answered; medians of ${rounds.length} rounds; limit: the driver's best plan (${plans.join(', ')}); processor time of nodes and service, or of nodes and driver`,
     };
   }
-  await pool.close();
+  await client.close();
 }
 
 /** More than can be answered: what is refused is refused with a time to come back, and what is accepted is answered in time. */
@@ -196,29 +192,21 @@ async function* overload(
   context.say('  slate, floats, overload');
   const peak = await loadHttp(url, requests, { shape: { kind: 'closed', connections: 16 }, seconds });
   const requestsPerS = Math.ceil((peak['requestsPerS'] ?? 1) * OVERLOAD);
-  const pool = new Pool(url, { connections: OVERLOAD_CONNECTIONS });
+  const client = new LeanClient(url, OVERLOAD_CONNECTIONS);
   let [refused, unexplained] = [0, 0];
   const values = await shapedWork(
     async index => {
       const request = requests[index % requests.length];
       if (request === undefined) return false;
-      const headers = { 'content-type': request.contentType };
-      const response = await pool.request({
-        method: 'POST',
-        path: request.path,
-        body: request.body,
-        headers,
-      });
-      await response.body.dump();
-      if (response.statusCode === 200) return true;
-      if ([429, 503].includes(response.statusCode) && response.headers['retry-after'] !== undefined)
-        refused += 1;
+      const { status, hasRetryAfter } = await client.post(request);
+      if (status === 200) return true;
+      if ([429, 503].includes(status) && hasRetryAfter) refused += 1;
       else unexplained += 1;
       return false;
     },
     { shape: { kind: 'open', requestsPerS }, seconds },
   );
-  await pool.close();
+  await client.close();
   yield {
     variant: `slate/floats/overload-${OVERLOAD}x`,
     values: { askedPerS: requestsPerS, ...values, refused, unexplained },
