@@ -111,6 +111,8 @@ const SMALL = {
   concurrent_compactors: 1,
   memtable_flush_writers: 1,
   auto_snapshot: false,
+  // What a node keeps for one that is away and has not written down is lost with it; ten seconds by default.
+  hints_flush_period: '200ms',
   min_free_space_per_drive: '0MiB',
   disk_access_mode: 'standard',
   // What the driver asks for at once must fit a slate of a thousand keys.
