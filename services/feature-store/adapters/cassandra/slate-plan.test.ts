@@ -1,17 +1,34 @@
 import { expect, test } from 'vitest';
 import type { StoredRow } from '../../ports/online-store.ts';
 import { bufferOf } from './cql.ts';
-import { BUSY_KEYS, listOf, planBatches, planSlate, slateKind } from './slate-plan.ts';
+import { listOf, planBatches, planSlate, SlateTraffic } from './slate-plan.ts';
 
 const keys = (count: number): Buffer[] => Array.from({ length: count }, (_, at) => Buffer.from(`k${at}`));
 const idsOf = (asked: readonly Buffer[]): string[] => asked.map(key => key.toString());
 const replicaOf = (key: Buffer): string => `node-${(key.at(-1) ?? 0) % 2}`;
 
-test('single reads are for one key, and for a middling slate while little else is read', () => {
-  const kinds = (keysBeingRead: number): string[] =>
-    [1, 2, 15, 16, 51, 99, 100, 1_000].map(count => slateKind(count, keysBeingRead)[0] ?? '');
-  expect(kinds(0).join('')).toBe('sggsssgg');
-  expect(kinds(BUSY_KEYS).join('')).toBe('sggggggg');
+test('single reads are for one key, and for a middling slate that is alone', () => {
+  let nowMs = 1_000;
+  const traffic = new SlateTraffic({ monotonicMs: () => nowMs });
+  const kinds = (): string =>
+    [1, 2, 15, 16, 51, 99, 100, 1_000]
+      .map(keys => {
+        const [kind = ''] = traffic.begins(keys);
+        traffic.ends(keys);
+        return kind;
+      })
+      .join('');
+  expect(kinds()).toBe('sggsssgg');
+  // Beside a few keys it is alone, beside another slate not, nor for a while afterwards.
+  traffic.begins(3);
+  expect(kinds()).toBe('sggsssgg');
+  traffic.begins(51);
+  expect(kinds()).toBe('sggggggg');
+  traffic.ends(54);
+  nowMs += 90;
+  expect(kinds()).toBe('sggggggg');
+  nowMs += 20;
+  expect(kinds()).toBe('sggsssgg');
 });
 
 test('groups hold the keys of one replica, each once, in statements of bounded size', () => {

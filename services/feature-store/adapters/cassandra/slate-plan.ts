@@ -1,3 +1,4 @@
+import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { StoredRow } from '../../ports/online-store.ts';
 import { bufferOf } from './cql.ts';
 
@@ -9,11 +10,10 @@ import { bufferOf } from './cql.ts';
 const SINGLES_FROM_KEYS = 16;
 const SINGLES_BELOW_KEYS = 100;
 
-/**
- * Keys that other reads of the process wait for, from which on it is not idle: less than one slate of a feed. Statements are no measure: a
- * slate is two of them or fifty, so that every third one on a busy process took it for idle and cost the replica three times as much.
- */
-export const BUSY_KEYS = 16;
+/** Keys that other reads wait for, from which on a slate is not alone: less than one slate of a feed. */
+const CROWDED_FROM_KEYS = 16;
+/** For so long after two slates met a process is busy: callers who wait come in waves, and the first of each finds nobody. */
+const BUSY_FOR_MS = 100;
 
 /** Keys of one statement: what one coordinator reads for it at once. */
 const MAX_KEYS_PER_STATEMENT = 100;
@@ -28,11 +28,32 @@ const BATCH_BYTES = 4_096;
 /** How the keys of one read are asked for: each by itself, or several in one statement. */
 export type SlateKind = 'singles' | 'grouped';
 
-/** The kind of plan for a number of keys, on a process whose other reads wait for so many. */
-export function slateKind(keys: number, keysBeingRead: number): SlateKind {
-  if (keys === 1) return 'singles';
-  const isMiddling = keys >= SINGLES_FROM_KEYS && keys < SINGLES_BELOW_KEYS;
-  return isMiddling && keysBeingRead < BUSY_KEYS ? 'singles' : 'grouped';
+/**
+ * Whether slates meet in a process. It is judged by keys and for a while: a slate is two statements or fifty, and judged by statements, or
+ * by the moment alone, every few slates of a busy process took it for idle and cost the nodes three times as much.
+ */
+export class SlateTraffic {
+  readonly #clock: MonotonicClock;
+  #keysBeingRead = 0;
+  #metAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: MonotonicClock) {
+    this.#clock = clock;
+  }
+
+  /** The kind of plan for a read of so many keys, which begins now; `ends` is to be called with them. */
+  begins(keys: number): SlateKind {
+    const isMiddling = keys >= SINGLES_FROM_KEYS && keys < SINGLES_BELOW_KEYS;
+    const nowMs = this.#clock.monotonicMs();
+    if (isMiddling && this.#keysBeingRead >= CROWDED_FROM_KEYS) this.#metAtMs = nowMs;
+    this.#keysBeingRead += keys;
+    if (keys === 1) return 'singles';
+    return isMiddling && nowMs - this.#metAtMs > BUSY_FOR_MS ? 'singles' : 'grouped';
+  }
+
+  ends(keys: number): void {
+    this.#keysBeingRead -= keys;
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { ApplyOutcome, StoredRow, TableRef } from '../../ports/online-store.ts';
 import { bufferOf, type Call, type Cql } from './cql.ts';
 import { RowCounts } from './row-counts.ts';
-import { listOf, planBatches, planSlate, type SlateKind, slateKind } from './slate-plan.ts';
+import { listOf, planBatches, planSlate, type SlateKind, SlateTraffic } from './slate-plan.ts';
 import { nameOfTable, statementsOf, type TableStatements } from './table-statements.ts';
 
 /** Rows of one page of a scan or count that the server reads at once. */
@@ -17,12 +17,13 @@ export class StoredRows {
   readonly #kind: SlateKind | undefined;
   /** The very same text for each statement of a table: the driver looks prepared ones up by it. */
   readonly #statements = new WeakMap<TableRef, TableStatements>();
-  #keysBeingRead = 0;
+  readonly #traffic: SlateTraffic;
 
   /** `kind`: how slates are read, where it is not to be judged each time. */
   constructor(cql: Cql, clock: MonotonicClock, { kind }: { readonly kind?: SlateKind } = {}) {
     this.#cql = cql;
     this.#counts = new RowCounts(clock);
+    this.#traffic = new SlateTraffic(clock);
     this.#kind = kind;
   }
 
@@ -54,8 +55,8 @@ export class StoredRows {
     keys: readonly Uint8Array[],
     how: { readonly settled: boolean; readonly expired: AbortSignal },
   ): Promise<readonly (Uint8Array | undefined)[]> {
-    const kind = this.#kind ?? slateKind(keys.length, this.#keysBeingRead);
-    this.#keysBeingRead += keys.length;
+    const judged = this.#traffic.begins(keys.length);
+    const kind = this.#kind ?? judged;
     try {
       const call = { as: how.settled ? 'settled-read' : 'read', expired: how.expired } as const;
       const asked = keys.map(bufferOf);
@@ -63,7 +64,7 @@ export class StoredRows {
         ? this.#readSingly(table, asked, call)
         : this.#readTogether(table, asked, call));
     } finally {
-      this.#keysBeingRead -= keys.length;
+      this.#traffic.ends(keys.length);
     }
   }
 
