@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type FmeshProcess, processesNaming, startFmesh } from '@featuremesh/cli/testing/fmesh-process';
+import { syncStatusSchema } from '@featuremesh/contracts/admin-regions';
 import { registryModesSchema } from '@featuremesh/contracts/admin-registry-mode';
 import { RunningMesh } from '@featuremesh/infra/local-mesh/testing/running-mesh';
 import { patienceMs } from '@featuremesh/infra/local-mesh/testing/test-profile';
@@ -83,6 +84,12 @@ async function knownEverywhere(
   for (const region of regions)
     await expect.poll(async () => (await known(region, ref))?.description, POLL).toBe(description);
   return performance.now() - startedMs;
+}
+
+/** Rows that a region holds of a group's first version; null where it has no table of it. */
+async function rowsHeld(region: string, name: string): Promise<number | null | undefined> {
+  const answer = await (await fetch(`${mesh.url(region)}/v1/admin/sync`)).json();
+  return syncStatusSchema.parse(answer).groups.find(({ group }) => group === name)?.rows;
 }
 
 async function enforcePolicy(version: number, visibility: string): Promise<void> {
@@ -226,6 +233,9 @@ test(
     expect(refused.code).toBe(0);
     const direct = await mesh.post(`${mesh.url(EAST)}/v1/admin/promotions`, { group: `${EUROPE}/clicks@v1` });
     expect(direct.body).toMatchObject({ code: 'NOT_HOME', home: WEST, publicUrl: mesh.url(WEST) });
+    expect(await rowsHeld(EUROPE, `${EUROPE}/clicks`)).toBe(1);
+    await done('retire', `${EUROPE}/clicks`, '--purge');
+    await expect.poll(() => rowsHeld(EUROPE, `${EUROPE}/clicks`), POLL).toBe(null);
   },
   SLOW_MS,
 );
