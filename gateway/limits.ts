@@ -7,9 +7,6 @@ export const MAX_CALLS_PER_REGION = 256;
 /** Sockets per service process of a region; pipelining is off, so this many calls really run in parallel. */
 export const MAX_SOCKETS_PER_SERVICE = 32;
 
-/** How often calls under way are looked through for passed deadlines: a hundredth of the deadline. */
-export const DEADLINE_SWEEP_MS = 20;
-
 /** Bytes of one region answer: 1,000 rows × 12 KiB packed, as JSON, with room. */
 export const MAX_REGION_ANSWER_BYTES = 32 * 1024 * 1024;
 

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { regionId } from '@featuremesh/domain/region-id';
 import { systemClock } from '@featuremesh/runtime/clock';
+import { Deadlines } from '@featuremesh/runtime/deadlines';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { afterEach, expect, test } from 'vitest';
-import { Deadlines } from './deadlines.ts';
 import { RegionEndpoint } from './region-endpoint.ts';
 
 const closing: (() => Promise<unknown>)[] = [];

@@ -3,8 +3,8 @@ import type { RegionHealth } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail, ok, type Result } from '@featuremesh/domain/result';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
+import type { Deadlines } from '@featuremesh/runtime/deadlines';
 import { MAX_CALLS_PER_REGION, PROBE_DEADLINE_MS } from '../limits.ts';
-import type { Deadlines } from './deadlines.ts';
 import { type ServiceCall, type ServiceOutcome, ServiceWay } from './service-way.ts';
 
 /** One call of a region. */

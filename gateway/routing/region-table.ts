@@ -2,8 +2,8 @@ import type { MeshState } from '@featuremesh/domain/mesh-state';
 import type { RegionHealth } from '@featuremesh/domain/read-plan';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
+import { Deadlines } from '@featuremesh/runtime/deadlines';
 import type { Timer } from '@featuremesh/runtime/timer';
-import { Deadlines } from './deadlines.ts';
 import { RegionEndpoint } from './region-endpoint.ts';
 
 /** Distance of a region whose latency is not known yet: behind every measured one on earth. */

@@ -1,9 +1,9 @@
 import type { RegionHealth } from '@featuremesh/domain/read-plan';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
+import type { Deadlines } from '@featuremesh/runtime/deadlines';
 import { type Dispatcher, Pool } from 'undici';
 import { MAX_REGION_ANSWER_BYTES, MAX_SOCKETS_PER_SERVICE, PROBE_DEADLINE_MS } from '../limits.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
-import type { Deadlines } from './deadlines.ts';
 
 /** What a service process is asked over HTTP. */
 export interface ServiceCall {

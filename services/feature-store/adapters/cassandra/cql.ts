@@ -1,4 +1,5 @@
 import { ProblemError, problem } from '@featuremesh/domain/problem';
+import { Deadlines } from '@featuremesh/runtime/deadlines';
 import type { Timer } from '@featuremesh/runtime/timer';
 import {
   Client,
@@ -11,7 +12,6 @@ import {
 import { type CallClass, classesOf, LOCAL_ONLY, PASSAGES } from './call-classes.ts';
 import { unavailable } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions } from './cassandra-options.ts';
-import { Deadlines } from './deadlines.ts';
 import { InFlightGate } from './in-flight-gate.ts';
 import { dataCentresOf, RegionRoutingPolicy } from './routing-policies.ts';
 import { SpeculateReads } from './speculate-reads.ts';
@@ -61,7 +61,7 @@ export class Cql {
     this.#options = options;
     this.#timer = options.timer;
     this.#gate = new InFlightGate(options.clock);
-    this.#deadlines = new Deadlines(options.clock, options.timer);
+    this.#deadlines = new Deadlines(options);
     this.#classes = classesOf(options.consistency);
     this.#unlogged = { ...this.#classes.write, logged: false };
     this.keyspace = options.keyspace;
@@ -87,10 +87,32 @@ export class Cql {
   /** Runs work made of statements within a deadline; what the driver throws becomes a ProblemError STORE_UNAVAILABLE. */
   async within<T>(deadlineMs: number, work: (expired: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await this.#deadlines.within(deadlineMs, work);
+      return await this.#bounded(deadlineMs, work);
     } catch (error) {
       throw unavailable(error);
     }
+  }
+
+  #bounded<T>(deadlineMs: number, work: (expired: AbortSignal) => Promise<T>): Promise<T> {
+    const over = new AbortController();
+    return new Promise((resolve, reject) => {
+      const deadline = this.#deadlines.open(deadlineMs, () => {
+        over.abort();
+        reject(
+          new ProblemError(problem('STORE_UNAVAILABLE', 'Cassandra did not answer within the deadline')),
+        );
+      });
+      work(over.signal).then(
+        value => {
+          this.#deadlines.cancel(deadline);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#deadlines.cancel(deadline);
+          reject(error);
+        },
+      );
+    });
   }
 
   /** One prepared statement, which reads or writes so many rows, of the node that holds `routingKey` where one is given. Rejects with the driver's errors. */
@@ -183,7 +205,6 @@ export class Cql {
   /** Ends all connections; statements in flight fail. */
   async close(): Promise<void> {
     await this.#client.shutdown();
-    this.#deadlines.close();
   }
 }
 

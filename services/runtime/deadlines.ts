@@ -1,15 +1,17 @@
-import type { MonotonicClock } from '@featuremesh/runtime/clock';
-import type { Timer } from '@featuremesh/runtime/timer';
-import { DEADLINE_SWEEP_MS } from '../limits.ts';
+import type { MonotonicClock } from './clock.ts';
+import type { Timer } from './timer.ts';
 
-/** A call that ends at a time at the latest. */
+/** How often work under way is looked through for passed deadlines: a hundredth of a region's deadline. */
+const SWEEP_MS = 20;
+
+/** Work that ends at a time at the latest. */
 export interface Deadline {
   readonly atMs: number;
-  /** Ends the call; called once, unless the deadline is cancelled before. */
+  /** Ends the work; called once, unless the deadline is cancelled before. */
   readonly pass: () => void;
 }
 
-/** Deadlines of many calls under one timer: a timer and two signals for each call took a tenth of the gateway's time. */
+/** Deadlines of many calls under one timer: a timer and a signal for each took a tenth of a gateway's time, and of a service's on Cassandra (profiled). */
 export class Deadlines {
   readonly #clock: MonotonicClock;
   readonly #timer: Timer;
@@ -21,7 +23,7 @@ export class Deadlines {
     this.#timer = machine.timer;
   }
 
-  /** Calls `pass` once `ms` have passed, at most `DEADLINE_SWEEP_MS` later. */
+  /** Calls `pass` once `ms` have passed, at most 20 ms later. */
   open(ms: number, pass: () => void): Deadline {
     const deadline = { atMs: this.#clock.monotonicMs() + ms, pass };
     this.#open.add(deadline);
@@ -37,7 +39,7 @@ export class Deadlines {
   async #watch(): Promise<void> {
     this.#isWatching = true;
     while (this.#open.size > 0) {
-      await this.#timer.sleep(DEADLINE_SWEEP_MS);
+      await this.#timer.sleep(SWEEP_MS);
       const nowMs = this.#clock.monotonicMs();
       for (const deadline of this.#open) {
         if (deadline.atMs > nowMs) continue;
