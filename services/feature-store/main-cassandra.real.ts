@@ -82,6 +82,13 @@ test('two service processes on one cluster write and read each other’s rows', 
   const seen = await region.call(two, 'GET', '/internal/v1/mesh-state?after=1&waitMs=5000', undefined, true);
   await region.call(one, 'POST', '/internal/v1/enforced', { revision: seen.body.revision, hash: 'h' }, true);
   expect((await applying).body.perRegion).toEqual([{ region: 'us-east-1', outcome: 'applied' }]);
+  // Each process makes the table its own in its time; until then it says that it is not ready.
+  const statuses = async (service: ServiceProcess): Promise<unknown> => {
+    const asked = { features: ['delays:mean'], keys: { airport: 'A' } };
+    return (await region.call(service, 'POST', '/v1/online/read', asked)).body.results?.[0]?.statuses;
+  };
+  for (const service of [one, two])
+    await expect.poll(() => statuses(service), { timeout: 30_000 }).toEqual(['NOT_FOUND']);
 
   for (const [writer, reader] of [
     [one, two],
