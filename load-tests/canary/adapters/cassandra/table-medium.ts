@@ -30,7 +30,8 @@ export async function clientOf(store: CassandraStoreConfig, dataCentre: string):
     contactPoints: [...store.contactPoints],
     localDataCenter: dataCentre,
     protocolOptions: { port: Number(first.split(':')[1] ?? 9_042) },
-    queryOptions: { prepare: true, consistency: types.consistencies.localOne, fetchSize: PAGE_ROWS },
+    // Some of Cassandra's own keyspaces have one replica, in whichever data centre; of a region's the nearest answers.
+    queryOptions: { prepare: true, consistency: types.consistencies.one, fetchSize: PAGE_ROWS },
     socketOptions: { readTimeout: READ_TIMEOUT_MS },
   });
   await client.connect();
