@@ -43,7 +43,8 @@ async function* rowsOf(store: CassandraStoreConfig, dataCentre: string): AsyncGe
   try {
     const { rows } = await client.execute('SELECT keyspace_name, table_name FROM system_schema.tables');
     for (const { keyspace_name: keyspace, table_name: table } of rows) {
-      const name = `${keyspace}.${table}`;
+      // Cassandra's own has names in capitals too.
+      const name = `"${keyspace}"."${table}"`;
       let ordinal = 0;
       for await (const row of await client.execute(`SELECT * FROM ${name}`)) {
         ordinal += 1;
