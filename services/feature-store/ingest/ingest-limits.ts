@@ -41,6 +41,9 @@ export const DUPLICATE_WINDOW_ROWS = 65_536;
 /** Length of a slot's or the projector's lease: longer than a pause of the process that nobody notices, short for a restart. */
 export const LEASE_MS = 5_000;
 
+/** How long before a slot's lease runs out a renewal that is not answered yet counts as failed: a turn of a busy event loop. */
+export const LEASE_MARGIN_MS = 200;
+
 /** How often leases are renewed. */
 export const LEASE_RENEW_MS = 1_000;
 

@@ -7,7 +7,7 @@ import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
 import { ownWatermark, slotLease } from './applied-names.ts';
-import { LEASE_MS, LEASE_RENEW_MS } from './ingest-limits.ts';
+import { LEASE_MARGIN_MS, LEASE_MS, LEASE_RENEW_MS } from './ingest-limits.ts';
 import { isStaleLease } from './lease-failures.ts';
 import type { LogReplay } from './log-replay.ts';
 import { OwnApplier } from './own-applier.ts';
@@ -115,13 +115,22 @@ export class SlotOwner {
       } catch (error) {
         this.#noteFailure(error);
       }
-      await timer.sleep(LEASE_RENEW_MS / 2, signal);
+      await timer.sleep(this.#pauseMs(), signal);
     }
   }
 
+  /** Shorter where a renewal came so late that little of the lease is left. */
+  #pauseMs(): number {
+    const usualMs = LEASE_RENEW_MS / 2;
+    if (this.#state.kind !== 'owned' || this.#state.storeIsDown) return usualMs;
+    const leftMs = this.#state.untilMs - this.#options.clock.nowMs() - LEASE_MARGIN_MS;
+    return Math.min(usualMs, Math.max(0, leftMs));
+  }
+
   async #renew(state: Extract<State, { kind: 'owned' }>): Promise<void> {
-    const untilMs = this.#options.clock.nowMs() + LEASE_MS;
-    const lease = await this.#acquire(LEASE_MS);
+    const nowMs = this.#options.clock.nowMs();
+    const untilMs = nowMs + LEASE_MS;
+    const lease = await this.#whileWaiting(state.untilMs - nowMs, this.#acquire(LEASE_MS));
     if (lease?.epoch !== state.slot.lease.epoch) {
       this.#lose();
       return;
@@ -129,6 +138,19 @@ export class SlotOwner {
     if (this.#state.kind === 'owned')
       this.#state = { ...this.#state, untilMs, storeIsDown: lease.isProvisional === true };
     await state.slot.stamps.reserve();
+  }
+
+  /** A store that keeps a renewal waiting until the lease runs out counts as down from then on, until it answers. */
+  async #whileWaiting<T>(leftMs: number, answer: Promise<T>): Promise<T> {
+    const answered = new AbortController();
+    void this.#options.timer.sleep(Math.max(0, leftMs - LEASE_MARGIN_MS), answered.signal).then(() => {
+      if (!answered.signal.aborted) this.#noteFailure(new Error('the store does not answer in time'));
+    });
+    try {
+      return await answer;
+    } finally {
+      answered.abort();
+    }
   }
 
   async #takeOver(): Promise<boolean> {
