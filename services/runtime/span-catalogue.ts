@@ -28,6 +28,7 @@ export type SpanName = keyof typeof SPANS;
 /** Routes whose requests are traced; each holds the names of its parameters, never their values. */
 export const TRACED_ROUTES: readonly string[] = [
   '/v1/online/read',
+  '/internal/v1/online/read',
   '/graphql',
   '/v1/groups/:group/rows',
   '/v1/groups/:home/:group/rows',

@@ -223,7 +223,7 @@ test(
       /v2 {2}active, production/,
     );
     expect((await at('retire', 'airport_weather')).err).toMatch(/STILL_USED.*weather_model/);
-    expect((await at('retire', 'airport_weather', '--purge')).code).toBe(EXIT.notYetSupported);
+    expect((await at('retire', 'airport_weather', '--purge')).err).toMatch(/STILL_USED.*weather_model/);
     expect(await json('list', '--team', 'sky', '--held-in', 'us-east-1')).toMatchObject({
       groups: [{ version: 1 }, { version: 2, aliases: ['production', 'latest'] }],
       services: [],
