@@ -1,3 +1,4 @@
+import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
 import { pageOf } from '@featuremesh/contracts/page';
 import { type CatalogueFilter, groupFits, serviceFits } from '@featuremesh/domain/catalogue-filter';
 import type { CatalogueGroup } from '@featuremesh/domain/feature-group';
@@ -87,7 +88,7 @@ export class DiscoveryRoot {
 
   /** Plans a read into references that the region contract fills. An error where the request is wrong or policy refuses every part. */
   online(request: Readonly<Record<string, unknown>>, context: RequestContext) {
-    const plan = orThrow(planOnline(request, context, this.#regions));
+    const plan = orThrow(planOnline(orThrow(parseOnlineReadRequest(request)), context, this.#regions));
     const refusal = refusalOfAll(plan);
     if (refusal !== undefined) throw graphqlProblem(refusal);
     return {

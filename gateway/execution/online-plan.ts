@@ -1,5 +1,5 @@
-import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
 import { ERRORS } from '@featuremesh/domain/error-catalogue';
+import type { OnlineReadRequest } from '@featuremesh/domain/online-answer';
 import type { Problem } from '@featuremesh/domain/problem';
 import { type PlannedRead, planRead, type ReadPlan, type ReadWorld } from '@featuremesh/domain/read-plan';
 import type { Result } from '@featuremesh/domain/result';
@@ -9,16 +9,14 @@ import type { RequestContext } from './request-context.ts';
 /** What the planner asks about regions. */
 export type RegionKnowledge = Pick<ReadWorld, 'health' | 'distance'>;
 
-/** Parses and plans a read request; the one way into a read, for GraphQL and HTTP alike. Contacts nobody. */
+/** Plans a read request, for GraphQL and HTTP alike. Contacts nobody. */
 export function planOnline(
-  request: unknown,
+  request: OnlineReadRequest,
   context: RequestContext,
   regions: RegionKnowledge,
 ): Result<ReadPlan> {
-  const parsed = parseOnlineReadRequest(request);
-  if (!parsed.ok) return parsed;
   const { view, caller, gatewayRegion, nowMs } = context.read;
-  return planRead(parsed.value, {
+  return planRead(request, {
     state: view.state,
     catalogue: view.catalogue,
     placements: view.placements,

@@ -1,5 +1,6 @@
 import type { ApolloServerOptions, BaseContext } from '@apollo/server';
-import type { FeatureMatrix, OnlineAnswer } from '@featuremesh/domain/online-answer';
+import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
+import type { FeatureMatrix, OnlineAnswer, OnlineReadRequest } from '@featuremesh/domain/online-answer';
 import type { PlannedRead } from '@featuremesh/domain/read-plan';
 import {
   type DocumentNode,
@@ -77,12 +78,15 @@ async function answerOf(
   const mesh = requestOf(context);
   const args = argumentsOf(shape, options.schema, request.variables ?? {});
   if (mesh === undefined || args === undefined) return undefined;
-  const own = await options.own.read({ asked: args, json: JSON.stringify(args) }, mesh.read);
+  const parsed = parseOnlineReadRequest(args);
+  if (!parsed.ok) return undefined;
+  const asked = parsed.value;
+  const own = await options.own.read({ request: asked, json: () => JSON.stringify(asked) }, mesh.read);
   const regions = regionsAfter(own, options.regions, mesh);
   const answer =
     own.kind === 'whole'
       ? answerOfBytes(own.bytes)
-      : await plannedAnswer(args, mesh, { ...options, regions });
+      : await plannedAnswer(asked, mesh, { ...options, regions });
   if (answer === undefined) return undefined;
   const { rows, results: filled, reads } = answer;
   const online: Record<string, unknown> = {};
@@ -108,7 +112,7 @@ function answerOfBytes(bytes: Uint8Array): Filled {
 }
 
 async function plannedAnswer(
-  asked: unknown,
+  asked: OnlineReadRequest,
   mesh: RequestContext,
   { regions, matrices }: OnlineShortcutOptions,
 ): Promise<Filled | undefined> {

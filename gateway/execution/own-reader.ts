@@ -1,5 +1,5 @@
-import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
 import { OWN_READ_PATH } from '@featuremesh/contracts/internal-api';
+import type { OnlineReadRequest } from '@featuremesh/domain/online-answer';
 import { mayRead } from '@featuremesh/domain/placement';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Metrics } from '@featuremesh/runtime/metrics';
@@ -9,8 +9,8 @@ import type { ReadContext } from './matrix-reader.ts';
 
 /** A client's read: parsed, to see where it may go, and as JSON text, to go there. */
 export interface OwnRead {
-  readonly asked: unknown;
-  readonly json: string;
+  readonly request: OnlineReadRequest;
+  readonly json: () => string;
 }
 
 /** The answer's JSON; or that the own region answers less than all of it, or not at all, and the read is to be planned. */
@@ -43,11 +43,11 @@ export class OwnReader {
   }
 
   /** Never throws for a region's sake. */
-  async read({ asked, json }: OwnRead, context: ReadContext): Promise<OwnAnswer> {
+  async read({ request, json }: OwnRead, context: ReadContext): Promise<OwnAnswer> {
     const { regions, clock, metrics } = this.#options;
     const token = this.#options.token();
     if (token === undefined) return DECLINED;
-    const held = holdingOf(asked, context);
+    const held = holdingOf(request, context);
     if (held === 'elsewhere') return DECLINED;
     const endpoint = regions.endpoint(context.gatewayRegion);
     const startedMs = clock.monotonicMs();
@@ -59,7 +59,7 @@ export class OwnReader {
       endpoint.relay({
         path: OWN_READ_PATH,
         headers: this.#headers(token),
-        body: bodyOf(json, context, timeoutMs),
+        body: bodyOf(json(), context, timeoutMs),
         timeoutMs,
       }),
     );
@@ -90,13 +90,12 @@ export class OwnReader {
  * caller is not among the readers, and where something is to be waited for, so that the plan decides.
  */
 function holdingOf(
-  asked: unknown,
+  request: OnlineReadRequest,
   { view, gatewayRegion, caller, nowMs }: ReadContext,
 ): 'alone' | 'copied' | 'elsewhere' {
-  const request = parseOnlineReadRequest(asked);
-  const selections = request.ok ? view.selections.of(request.value) : request;
-  if (!request.ok || !selections.ok) return 'elsewhere';
-  const { purpose, consistency, maxLagMs } = request.value;
+  const selections = view.selections.of(request);
+  if (!selections.ok) return 'elsewhere';
+  const { purpose, consistency, maxLagMs } = request;
   if (typeof consistency === 'object' || maxLagMs !== undefined) return 'elsewhere';
   const reader = purpose === undefined ? caller : { ...caller, purpose };
   let holding: 'alone' | 'copied' = 'alone';

@@ -1,3 +1,4 @@
+import { parseOnlineReadRequest } from '@featuremesh/contracts/http-read';
 import { ERRORS, type ErrorCode } from '@featuremesh/domain/error-catalogue';
 import type { OnlineAnswer } from '@featuremesh/domain/online-answer';
 import { problem } from '@featuremesh/domain/problem';
@@ -44,9 +45,12 @@ export function registerOnlineRead(fastify: FastifyInstance, parts: OnlineReadRo
   const options = { bodyLimit: MAX_REQUEST_BODY_BYTES, onResponse };
   fastify.post('/v1/online/read', options, async (request, reply) => {
     const context = newContext();
-    const first = await own.read({ asked: request.body, json: texts.get(request) ?? '' }, context.read);
+    const asked = parseOnlineReadRequest(request.body);
+    if (!asked.ok) return sendProblem(reply, asked.problem);
+    const json = () => texts.get(request) ?? '';
+    const first = await own.read({ request: asked.value, json }, context.read);
     if (first.kind === 'whole') return reply.type('application/json; charset=utf-8').send(first.bytes);
-    const plan = planOnline(request.body, context, regionsAfter(first, regions, context));
+    const plan = planOnline(asked.value, context, regionsAfter(first, regions, context));
     if (!plan.ok) return sendProblem(reply, plan.problem);
     const refusal = refusalOfAll(plan.value);
     if (refusal !== undefined) {
