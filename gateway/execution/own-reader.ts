@@ -5,6 +5,7 @@ import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Tracing } from '@featuremesh/runtime/tracing';
 import type { RegionTable } from '../routing/region-table.ts';
+import { withTrace } from '../telemetry/traced-regions.ts';
 import type { ReadContext } from './matrix-reader.ts';
 
 /** A client's read: parsed, to see where it may go, and as JSON text, to go there. */
@@ -44,7 +45,7 @@ export class OwnReader {
 
   /** Never throws for a region's sake. */
   async read({ request, json }: OwnRead, context: ReadContext): Promise<OwnAnswer> {
-    const { regions, clock, metrics } = this.#options;
+    const { regions, clock, metrics, tracing } = this.#options;
     const token = this.#options.token();
     if (token === undefined) return DECLINED;
     const held = holdingOf(request, context);
@@ -58,7 +59,7 @@ export class OwnReader {
     const answer = await this.#inSpan(context, () =>
       endpoint.relay({
         path: OWN_READ_PATH,
-        headers: this.#headers(token),
+        headers: withTrace({ authorization: `Bearer ${token}` }, tracing),
         body: bodyOf(json(), context, timeoutMs),
         timeoutMs,
       }),
@@ -76,12 +77,6 @@ export class OwnReader {
     return tracing === undefined
       ? work()
       : tracing.inside('gateway.ask', { 'featuremesh.region': gatewayRegion }, work);
-  }
-
-  #headers(token: string): Readonly<Record<string, string>> {
-    const authorization = `Bearer ${token}`;
-    const traceparent = this.#options.tracing?.traceparent();
-    return traceparent === undefined ? { authorization } : { authorization, traceparent };
   }
 }
 

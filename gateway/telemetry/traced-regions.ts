@@ -14,11 +14,16 @@ export function tracedAsker(asker: AsksRegions, tracing: Tracing): AsksRegions {
   };
 }
 
-/** Adds the current trace to what a region is sent, also where it is not sampled, so that the decision stands for the whole trace. */
+/** Signs as `sign` does, and adds the current trace. */
 export function tracedSign(sign: SignAsk, tracing: Tracing): SignAsk {
-  return ask => {
-    const headers = sign(ask);
-    const traceparent = tracing.traceparent();
-    return traceparent === undefined ? headers : { ...headers, traceparent };
-  };
+  return ask => withTrace(sign(ask), tracing);
+}
+
+/** Adds the current trace to what a region is sent, also where it is not sampled, so that the decision stands for the whole trace. */
+export function withTrace(
+  headers: Readonly<Record<string, string>>,
+  tracing: Tracing | undefined,
+): Readonly<Record<string, string>> {
+  const traceparent = tracing?.traceparent();
+  return traceparent === undefined ? headers : { ...headers, traceparent };
 }
