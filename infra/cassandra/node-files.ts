@@ -52,6 +52,7 @@ function settingsOf(
       ? { commitlog_sync: 'batch' }
       : { commitlog_sync: 'periodic', commitlog_sync_period: '1000ms' }),
     ...SMALL,
+    hinted_handoff_enabled: plan.hints ?? true,
     ...(plan.authentication
       ? {
           authenticator: 'PasswordAuthenticator',

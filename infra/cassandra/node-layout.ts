@@ -23,6 +23,8 @@ export interface LocalClusterPlan {
   readonly flushSchema: boolean;
   /** Code is compiled quickly and not well: a third less processor time for a start, and less speed under load. */
   readonly quickStart: boolean;
+  /** False: a node keeps nothing for another that is away, so that only who writes again brings it what it missed. */
+  readonly hints?: boolean;
 }
 
 /** A node of the plan, with its places. */

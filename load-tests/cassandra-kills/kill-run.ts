@@ -1,16 +1,20 @@
 import { join } from 'node:path';
 import { type SeededRandom, seededRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { request } from 'undici';
+import type { MeshRegion } from '../mesh/mesh-regions.ts';
 import { audit } from '../nemesis/audit.ts';
 import { countingClient } from '../nemesis/counting-client.ts';
 import { Ledger } from '../nemesis/ledger.ts';
 import { caughtUp } from './caught-up.ts';
 import { countingReader, type ReadCounts } from './counting-reader.ts';
+import { StallWatch } from './stall-watch.ts';
 import { type StartedRegion, startRegion } from './started-region.ts';
 
 /** What is killed with -9 while rows are written and read. */
 export const KILLS = {
   'a node of the local data centre': (random: SeededRandom) => [random.int(3)],
+  'a node of the local data centre and the other data centre': (random: SeededRandom) => [random.int(3), 3],
   'the other data centre': () => [3],
   'the local data centre': () => [0, 1, 2],
 } as const;
@@ -25,6 +29,8 @@ const GO_ON_WITHIN_MS = 60_000;
 const WARM_UP = 10;
 const POLL_MS = 50;
 const AUDIT_WITHIN_MS = 120_000;
+/** The service tries again to connect every few seconds. */
+const BACK_WITHIN_MS = 60_000;
 
 /** What a run is to do. */
 export interface KillOptions {
@@ -32,6 +38,8 @@ export interface KillOptions {
   readonly dataDir: string;
   readonly portBase: number;
   readonly network: number;
+  /** False: nodes keep nothing for those that are away. */
+  readonly hints: boolean;
   /** In this order, one after the other, each as often as `rounds` says. */
   readonly kills: readonly Kill[];
   readonly rounds: number;
@@ -43,8 +51,14 @@ export interface KillOptions {
 /** What happened after one kill. */
 export interface KillOutcome {
   readonly kill: Kill;
-  /** Until reads and acknowledged writes had gone on. */
+  /** Until so many reads and acknowledged writes had come that both had gone on. */
   readonly wentOnMs: number;
+  /** Longest time without one good answer to a read, from the kill until all nodes were back. */
+  readonly readsStalledMs: number;
+  /** The same for acknowledged writes. */
+  readonly writesStalledMs: number;
+  /** From the start of the nodes until the region called all of them back. */
+  readonly backMs: number;
   readonly readsFailed: number;
   readonly writesFailed: number;
 }
@@ -55,7 +69,8 @@ export interface KillReport {
   readonly rowsSent: number;
   readonly rowsAcknowledged: number;
   readonly readsAnswered: number;
-  /** Rows that only a read at ALL repaired, since a node that was killed took its hints with it. */
+  readonly readsFailed: number;
+  /** Rows that only a read at ALL brought to the other data centre; then it is broken. */
   readonly repairedRows: number;
   /** From the last node's return until both data centres held the same bytes, the reading of all rows included; undefined where some were repaired. */
   readonly caughtUpMs: number | undefined;
@@ -87,7 +102,11 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
         random: random.stream(`reader ${ordinal}`),
       }),
     );
-    const watch: Watch = { ledger, reads };
+    const stalls = new StallWatch(systemTimer, {
+      reads: () => reads.answered,
+      writes: () => ledger.acknowledged,
+    });
+    const watch: Watch = { ledger, reads, stalls, returnedMs: performance.now() };
     const outcomes: KillOutcome[] = [];
     const broken: string[] = [];
     let backAtMs = performance.now();
@@ -97,11 +116,11 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
         for (const kill of options.kills) {
           if (options.signal.aborted) break;
           outcomes.push(await killed({ kill, started, watch, random, say, broken }));
-          await restart(started);
-          backAtMs = performance.now();
+          backAtMs = watch.returnedMs;
         }
       }
     } finally {
+      stalls.stop();
       over.abort();
       await Promise.all([...clients, ...readers]);
     }
@@ -116,6 +135,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
       rowsSent: ledger.sent,
       rowsAcknowledged: ledger.acknowledged,
       readsAnswered: reads.answered,
+      readsFailed: reads.failed,
       repairedRows: both.repairedRows,
       caughtUpMs: both.tookMs === undefined ? undefined : performance.now() - backAtMs,
       broken: [...broken, ...faults, ...both.differing],
@@ -128,6 +148,9 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
 interface Watch {
   readonly ledger: Ledger;
   readonly reads: ReadCounts;
+  readonly stalls: StallWatch;
+  /** When the nodes killed last answered again. */
+  returnedMs: number;
 }
 
 async function killed(input: {
@@ -143,25 +166,48 @@ async function killed(input: {
   const nodes = KILLS[kill](input.random);
   const unacknowledged = (): number => ledger.sent - ledger.acknowledged;
   const before = { failed: reads.failed, lost: unacknowledged() };
+  watch.stalls.take();
   const killedMs = performance.now();
   await Promise.all(nodes.map(index => started.cluster.killNode(index)));
   const wentOn = await goesOn(watch, MUST_GO_ON);
   const wentOnMs = performance.now() - killedMs;
   if (!wentOn) input.broken.push(`with ${kill} killed, reads and writes did not go on`);
+  const startedMs = performance.now();
+  if (!(await restart(started, watch)))
+    input.broken.push(`after ${kill} was killed, the region did not see it back`);
+  const { readsMs, writesMs } = watch.stalls.take();
   const outcome = {
     kill,
     wentOnMs: Math.round(wentOnMs),
+    readsStalledMs: readsMs,
+    writesStalledMs: writesMs,
+    backMs: Math.round(performance.now() - startedMs),
     readsFailed: reads.failed - before.failed,
     writesFailed: Math.max(0, unacknowledged() - before.lost),
   };
   say(
-    `killed ${kill}: reads and writes went on within ${outcome.wentOnMs} ms; ${outcome.readsFailed} reads and ${outcome.writesFailed} rows had no good answer`,
+    `killed ${kill}: both went on within ${outcome.wentOnMs} ms; until all were back ${outcome.backMs} ms later no read was answered for ${readsMs} ms, no write for ${writesMs} ms, at the longest; ${outcome.readsFailed} reads and ${outcome.writesFailed} rows had no good answer`,
   );
   return outcome;
 }
 
-async function restart({ cluster }: StartedRegion): Promise<void> {
-  for (const { index } of cluster.nodes) if (!cluster.isRunning(index)) await cluster.startNode(index);
+/** Side by side; back is who the region's own service calls back. */
+async function restart({ cluster, region }: StartedRegion, watch: Watch): Promise<boolean> {
+  const away = cluster.nodes.filter(({ index }) => !cluster.isRunning(index));
+  await Promise.all(away.map(({ index }) => cluster.startNode(index)));
+  watch.returnedMs = performance.now();
+  const deadlineMs = watch.returnedMs + BACK_WITHIN_MS;
+  while ((await nodesAway(region)) !== 0) {
+    if (performance.now() > deadlineMs) return false;
+    await systemTimer.sleep(POLL_MS);
+  }
+  return true;
+}
+
+async function nodesAway({ url }: MeshRegion): Promise<number | undefined> {
+  const answer = await request(`${url}/metrics`);
+  const line = /^featuremesh_store_nodes_away\S* (\d+)$/m.exec(await answer.body.text());
+  return line === null ? undefined : Number(line[1]);
 }
 
 /** True when so many further reads were answered and so many rows acknowledged; false where that takes too long. */

@@ -36,6 +36,7 @@ export async function startRegion(options: {
   readonly portBase: number;
   /** Third number of the nodes' addresses. */
   readonly network: number;
+  readonly hints: boolean;
   readonly say: (line: string) => void;
 }): Promise<StartedRegion> {
   const { dataDir, portBase, say } = options;
@@ -54,6 +55,7 @@ export async function startRegion(options: {
       commitLogSync: 'batch',
       flushSchema: true,
       quickStart: true,
+      hints: options.hints,
     },
     say,
   );

@@ -88,7 +88,7 @@ async function main(): Promise<number> {
   say(`${String(report.requestsUnanswered).padStart(7)}  requests without a good answer`);
   if (values.profile === 'full')
     say(
-      `${String(report.repairedRows).padStart(7)}  rows that hints did not bring to a data centre, repaired by reading`,
+      `${String(report.repairedRows).padStart(7)}  rows that only a repair by reading brought to a data centre`,
     );
   for (const line of report.broken.slice(0, MAX_TOLD)) say(`  ${line}`);
   if (report.broken.length > 0) {

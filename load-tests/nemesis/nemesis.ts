@@ -39,7 +39,7 @@ export interface NemesisReport {
   readonly rowsAcknowledged: number;
   readonly requestsUnanswered: number;
   readonly convergedMs: number | undefined;
-  /** Rows that Cassandra's hints did not bring to a data centre, repaired by reading; 0 without Cassandra. */
+  /** Rows that nothing but a repair by reading brought to a data centre, which is broken; 0 without Cassandra. */
   readonly repairedRows: number;
   readonly broken: readonly string[];
 }
@@ -98,7 +98,7 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
   }
 }
 
-/** The data centres of every region hold the same bytes, or hold them after a repair of what hints did not bring. */
+/** The data centres of every region come to hold the same bytes. */
 async function dataCentresAgree(mesh: Mesh): Promise<Pick<CaughtUp, 'repairedRows' | 'differing'>> {
   const each = await Promise.all(
     mesh.regions.map(region => caughtUp({ region, storeIn: storeSeenFrom(region) }, systemTimer)),

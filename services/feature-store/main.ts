@@ -40,6 +40,7 @@ import { StoreRebuild } from './ingest/store-rebuild.ts';
 import { StoreRefill } from './ingest/store-refill.ts';
 import type { OnlineStore, RowVisits } from './ports/online-store.ts';
 import type { StampBounds } from './ports/stamp-bounds.ts';
+import type { StoreCopies } from './ports/store-copies.ts';
 import { SteadyRegistry } from './registry/steady-registry.ts';
 import { type ObserverParts, observedLog } from './telemetry/observed-log.ts';
 import { observedStore } from './telemetry/observed-store.ts';
@@ -63,7 +64,7 @@ const DRAIN_TIMEOUT_MS = 8_000;
 const machine = { clock: systemClock, timer: systemTimer, random: systemRandom };
 
 /** The online store of either kind. Only one on this machine gives rows without waiting. */
-type RegionStore = OnlineStore & StampBounds & Partial<RowVisits>;
+type RegionStore = OnlineStore & StampBounds & Partial<RowVisits> & Partial<StoreCopies>;
 
 /** The registry of either kind. */
 type RegionRegistry = SteadyRegistry | CassandraRegistry;
@@ -84,7 +85,13 @@ interface Process {
   readonly rebuild: StoreRebuild | undefined;
   readonly refill: StoreRefill | undefined;
   /** Set once the log is there. */
-  readonly late: { ingest: LateIngest; lag?: LagTracker; log?: JetStreamChangeLog; writes?: IngestService };
+  readonly late: {
+    ingest: LateIngest;
+    lag?: LagTracker;
+    log?: JetStreamChangeLog;
+    writes?: IngestService;
+    projector?: Projector;
+  };
 }
 
 async function run(configPath: string, slot: number, logger: Logger): Promise<void> {
@@ -108,12 +115,12 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   const observer = { metrics, clock: systemClock, tracing };
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
   const registry = await openRegistry({ config, slot, lifecycle, logger });
-  const opened = observedStore(await openStore({ config, slot, lifecycle, health, logger }), observer);
+  const late: Process['late'] = { ingest: new LateIngest() };
+  const opened = observedStore(await openStore({ config, slot, lifecycle, health, logger, late }), observer);
   const refill = config.store.type === 'lmdb' ? refillOf(config, registry, opened) : undefined;
   const rebuild = refill && (await StoreRebuild.over({ store: opened, refill, ...machine, logger }));
   if (rebuild !== undefined) health.notReady('store', 'starting');
   const store = rebuild === undefined ? opened : rebuild.guard(opened);
-  const late = { ingest: new LateIngest() };
   const telemetry = { metrics, tracing, observer };
   const shared: Process = {
     config,
@@ -203,7 +210,8 @@ async function openStore({
   lifecycle,
   health,
   logger,
-}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'health' | 'logger'>): Promise<RegionStore> {
+  late,
+}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'health' | 'logger' | 'late'>): Promise<RegionStore> {
   const { online, slots } = servicePaths(config);
   if (config.store.type === 'lmdb') {
     const store = LmdbOnlineStore.open({ path: online, maxTables: MAX_STORE_TABLES });
@@ -217,7 +225,7 @@ async function openStore({
   lifecycle.onStop('online store', () => store.close());
   const judge = systemTimer.every(HEALTH_EVERY_MS, () => {
     const failure = store.failure();
-    if (failure === undefined) health.ready('store');
+    if (failure === undefined) health.ready('store', late.projector?.warning());
     else health.notReady('store', failure);
   });
   lifecycle.onStop('store health', () => judge.stop());
@@ -313,6 +321,7 @@ function addWrites(shared: Process, app: RegionApp): void {
         log: observedLog(log, shared.observer),
       };
       const projector = new Projector(common);
+      late.projector = projector;
       lifecycle.add({ name: 'projector', start: () => projector.start(), stop: () => projector.stop() });
       const sweeper = new RetentionSweeper({ ...common, patience: PURGE_PATIENCE, pace: SWEEP_PACE });
       lifecycle.add({ name: 'retention', start: () => sweeper.start(), stop: () => sweeper.stop() });

@@ -90,6 +90,21 @@ export const METRICS = {
     'rows',
     'Rows of steps that the online store took; beside accepted and imported rows it says how often rows are written twice',
   ),
+  featuremesh_rows_applied_again_total: counter(
+    SERVICE,
+    'rows',
+    'Rows applied once more to every node of the store, since one was away and may lack them',
+  ),
+  featuremesh_store_nodes_away: gauge(
+    SERVICE,
+    'number',
+    'Nodes of the store’s cluster that are away, as the projector’s process sees it; 0 in all others',
+  ),
+  featuremesh_store_repair_needed: gauge(
+    SERVICE,
+    'yes or no',
+    '1 since the log had forgotten rows that a node may lack, until this process ends: run nodetool repair',
+  ),
   featuremesh_rows_older_total: counter(SERVICE, 'rows', 'Applied rows that lost to a newer stored row'),
   featuremesh_idempotency_entries: gauge(SERVICE, 'number', 'Remembered idempotency keys'),
   // store

@@ -10,6 +10,9 @@ export const ownWatermark = (slot: number, feedEpoch: string): string => `own.${
 /** Watermark of what was imported. */
 export const importsWatermark = (feedEpoch: string): string => `imports@${feedEpoch}`;
 
+/** Up to where every copy of the store has what the log holds. */
+export const copiesWatermark = (feedEpoch: string): string => `copies@${feedEpoch}`;
+
 /** Lease of the process that appends and applies under a slot. */
 export const slotLease = (slot: number): string => `slot.${slot}`;
 

@@ -152,6 +152,7 @@ async function crashEverywhere({ points, twice, open, given, leaseMs }: Place): 
     }
   }
   const clock = {
+    ...systemClock,
     nowMs: () => Date.now() + aheadMs,
     nowUs: () => systemClock.nowUs() + BigInt(aheadMs) * 1_000n,
   };

@@ -88,3 +88,33 @@ export const SWEEP_PAGE_ROWS = 500;
 
 /** See `SWEEP_PAGE_ROWS`. */
 export const SWEEP_PAUSE_MS = 100;
+
+/** How often it is looked whether a node of the store is away. */
+export const COPIES_LOOK_MS = 1_000;
+
+/** How often it is noted how far the log is applied. */
+export const COPIES_SAMPLE_MS = 5_000;
+
+/**
+ * How far what every copy is known to have trails what was applied: longer than a dead node goes unnoticed (up to 18 s by gossip) and a node
+ * takes to hand on what it kept for another (every 10 s).
+ */
+export const COPIES_LAG_MS = 30_000;
+
+/** How long all nodes must have been back before rows are applied again: each must have heard of the others. */
+export const COPIES_SETTLE_MS = 5_000;
+
+/** A process that has seen all nodes for so long need not take it that one was away: more than the lag and two samples. */
+export const COPIES_TRUSTED_MS = 60_000;
+
+/** Messages of the log whose rows are applied again before it is written down how far that got. */
+export const AGAIN_SLICE_MESSAGES = 10_000;
+
+/** Rows that are gathered for a step of those … */
+export const AGAIN_STEP_ROWS = 500;
+
+/** … and how many a second at the most: a third of what a small cluster takes beside its other work. */
+export const AGAIN_ROWS_PER_S = 4_000;
+
+/** How long an absence that was made good is told by readiness. */
+export const AGAIN_TOLD_MS = 600_000;

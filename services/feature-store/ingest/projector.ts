@@ -1,5 +1,5 @@
 import type { RegionId } from '@featuremesh/domain/region-id';
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
@@ -9,7 +9,9 @@ import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
 import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import type { Registry } from '../ports/registry.ts';
+import type { StoreCopies } from '../ports/store-copies.ts';
 import { importsWatermark, ownWatermark, PROJECTOR_LEASE, slotLease } from './applied-names.ts';
+import { CopyKeeper } from './copy-keeper.ts';
 import { HeldGroups, type TableLookup } from './held-groups.ts';
 import { LEASE_MS, LEASE_RENEW_MS, MAX_SLOTS, TAKEOVER_CHECK_MS } from './ingest-limits.ts';
 import { Leadership } from './leadership.ts';
@@ -21,9 +23,9 @@ import { ReplaySteps } from './replay-step.ts';
 export interface ProjectorOptions {
   readonly registry: Pick<Registry, 'state'>;
   readonly tables: TableLookup;
-  readonly store: OnlineStore;
+  readonly store: OnlineStore & Partial<StoreCopies>;
   readonly log: ChangeLog;
-  readonly clock: Clock;
+  readonly clock: Clock & MonotonicClock;
   readonly timer: Timer;
   readonly random: Random;
   readonly region: RegionId;
@@ -44,6 +46,8 @@ export class Projector {
   readonly #replay: LogReplay;
   readonly #holder: string;
   readonly #leadership: Leadership;
+  /** Of a store that keeps its rows on several nodes. */
+  readonly #keeper: CopyKeeper | undefined;
 
   constructor(options: ProjectorOptions) {
     const { log, store, clock, timer, logger } = options;
@@ -52,10 +56,17 @@ export class Projector {
     const steps = new ReplaySteps({ groups, region, feedEpoch: log.feedEpoch, clock });
     this.#options = options;
     this.#replay = new LogReplay({ log, store, steps, timer, logger, tracing, onCrashPoint });
+    const copies = store.copies?.bind(store);
+    const kept = copies && { apply: store.apply.bind(store), watermark: store.watermark.bind(store), copies };
+    this.#keeper = kept && new CopyKeeper({ ...options, store: kept, steps });
     this.#holder = `projector-${options.slot}-${options.random.base32(16)}`;
     this.#leadership = new Leadership({
       ...{ lease: PROJECTOR_LEASE, holder: this.#holder, store, clock, timer, logger },
-      lead: (lease, signal) => [this.#followImports(lease, signal), this.#watchSlots(signal)],
+      lead: (lease, signal) => [
+        this.#followImports(lease, signal),
+        this.#watchSlots(signal),
+        ...(this.#keeper === undefined ? [] : [this.#keeper.keep(signal)]),
+      ],
       onChange: active => options.metrics.gauge('featuremesh_projector_active', {}, active ? 1 : 0),
     });
   }
@@ -63,6 +74,11 @@ export class Projector {
   /** True while this process holds the projector's lease. */
   get isActive(): boolean {
     return this.#leadership.isActive;
+  }
+
+  /** What an operator should know of the store's nodes; undefined where all have all rows. */
+  warning(): string | undefined {
+    return this.#keeper?.warning();
   }
 
   /** Begins to compete for the lease; returns at once. */

@@ -3,10 +3,9 @@ import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import { overlay } from '@featuremesh/runtime/overlay';
 import type { Timer } from '@featuremesh/runtime/timer';
-import type { ChangeLog, LogFilter } from '../ports/change-log.ts';
+import type { ChangeLog } from '../ports/change-log.ts';
 import type { OnlineStore, RowVisits, TableRef } from '../ports/online-store.ts';
-import { importsWatermark, ownWatermark } from './applied-names.ts';
-import { MAX_SLOTS } from './ingest-limits.ts';
+import { logTails } from './log-tails.ts';
 import { NO_STEP } from './replay-step.ts';
 import type { RebuildState, StoreRefill } from './store-refill.ts';
 
@@ -89,7 +88,7 @@ export class StoreRebuild {
     let wanted: ReadonlyMap<string, number> | undefined;
     while (!this.#isWhole && !signal.aborted) {
       try {
-        wanted ??= await this.#wanted(log);
+        wanted ??= await logTails(log);
         const missing = await this.#missing(wanted);
         if (missing === 0) {
           await this.#becomeWhole(log);
@@ -150,19 +149,6 @@ export class StoreRebuild {
     await refill.look(log.feedEpoch);
     await store.apply({ ...NO_STEP, watermark: { name: WHOLE, sequence: 1 } });
     this.#isWhole = true;
-  }
-
-  /** Last sequence of everyone who appended to the log, by the watermark that must reach it. */
-  async #wanted(log: ChangeLog): Promise<ReadonlyMap<string, number>> {
-    const wanted = new Map<string, number>();
-    const add = async (watermark: string, filter: LogFilter): Promise<void> => {
-      const sequence = await log.lastSequence(filter);
-      if (sequence > 0) wanted.set(watermark, sequence);
-    };
-    for (let slot = 0; slot < MAX_SLOTS; slot += 1)
-      await add(ownWatermark(slot, log.feedEpoch), { kind: 'own', slot });
-    await add(importsWatermark(log.feedEpoch), { kind: 'imports' });
-    return wanted;
   }
 
   async #missing(wanted: ReadonlyMap<string, number>): Promise<number> {

@@ -40,6 +40,8 @@ export interface ApplyStep {
   readonly idempotency?: IdempotencyRecord;
   /** Refuses the whole step (STALE_LEASE) where the named lease has another epoch. */
   readonly lease?: LeaseRef;
+  /** The rows are applied for copies that lack them: the step resolves when every copy of the store has them, and fails while one is away. */
+  readonly everywhere?: true;
 }
 
 /** Who wants a right, and from when to when by its clock; `untilMs` at or before `nowMs` gives it back. */

@@ -13,7 +13,12 @@ export function observedStore<Store extends OnlineStore & Partial<RowVisits>>(
     const startedMs = clock.monotonicMs();
     const outcome = await store.apply(step);
     metrics.observe('featuremesh_apply_seconds', {}, (clock.monotonicMs() - startedMs) / 1_000);
-    if (step.rows.length > 0) metrics.count('featuremesh_rows_applied_total', {}, step.rows.length);
+    if (step.rows.length > 0) {
+      const name = step.everywhere
+        ? 'featuremesh_rows_applied_again_total'
+        : 'featuremesh_rows_applied_total';
+      metrics.count(name, {}, step.rows.length);
+    }
     if (outcome.older > 0) metrics.count('featuremesh_rows_older_total', {}, outcome.older);
     return outcome;
   };

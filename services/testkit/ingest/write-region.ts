@@ -10,7 +10,7 @@ import type { ChangeLog } from '@featuremesh/feature-store/ports/change-log';
 import type { OnCrashPoint } from '@featuremesh/feature-store/ports/crash-points';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
-import { type Clock, systemClock } from '@featuremesh/runtime/clock';
+import { type Clock, type MonotonicClock, systemClock } from '@featuremesh/runtime/clock';
 import { createLogger, type LogLevel } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
@@ -25,7 +25,7 @@ export interface WriteRegionOptions {
   /** Folder of the online store; a new one that is removed at the end where not given. */
   readonly storePath?: string;
   readonly limits?: Partial<IngestLimits>;
-  readonly clock?: Clock;
+  readonly clock?: Clock & MonotonicClock;
   readonly logLevel?: LogLevel;
   /** Another real store than LMDB in a folder; the region closes it. */
   readonly openStore?: () => Promise<OnlineStore & StampBounds>;
@@ -41,7 +41,7 @@ export class WriteRegion {
   readonly store: OnlineStore & StampBounds;
   readonly log: JetStreamChangeLog;
   readonly parts: {
-    readonly clock: Clock;
+    readonly clock: Clock & MonotonicClock;
     readonly timer: typeof systemTimer;
     readonly random: typeof systemRandom;
     readonly metrics: PrometheusMetrics;

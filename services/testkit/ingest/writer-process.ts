@@ -8,7 +8,7 @@ import { Projector } from '@featuremesh/feature-store/ingest/projector';
 import type { OnCrashPoint } from '@featuremesh/feature-store/ports/crash-points';
 import type { OnlineStore } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
-import { type Clock, systemClock } from '@featuremesh/runtime/clock';
+import { type Clock, type MonotonicClock, systemClock } from '@featuremesh/runtime/clock';
 import { overlay } from '@featuremesh/runtime/overlay';
 import { WriteRegion } from './write-region.ts';
 import { WORLD_REGION } from './write-world.ts';
@@ -91,7 +91,8 @@ function cassandraStore(
   };
 }
 
-const clockAhead = (aheadMs: number): Clock => ({
+const clockAhead = (aheadMs: number): Clock & MonotonicClock => ({
+  ...systemClock,
   nowMs: () => systemClock.nowMs() + aheadMs,
   nowUs: () => systemClock.nowUs() + BigInt(aheadMs) * 1_000n,
 });

@@ -8,13 +8,21 @@ const LEVELS = types.consistencies;
 export const LOCAL_ONLY = 'local-only';
 
 /** How one statement is sent. */
-export type CallClass = 'read' | 'settled-read' | 'write' | 'record-read' | 'conditional' | 'serial-read';
+export type CallClass =
+  | 'read'
+  | 'settled-read'
+  | 'write'
+  | 'write-everywhere'
+  | 'record-read'
+  | 'conditional'
+  | 'serial-read';
 
 /** How each class passes the gate. */
 export const PASSAGES: Readonly<Record<CallClass, Passage>> = {
   read: 'read',
   'settled-read': 'read',
   write: 'write',
+  'write-everywhere': 'write',
   'record-read': 'write',
   conditional: 'control',
   'serial-read': 'control',
@@ -43,6 +51,7 @@ export function classesOf(
     read: { ...quick, consistency: level[consistency.read], isIdempotent: true },
     'settled-read': { ...quick, consistency: settled, isIdempotent: true, executionProfile: LOCAL_ONLY },
     write: { ...common, consistency: level[consistency.write], isIdempotent: true },
+    'write-everywhere': { ...common, consistency: LEVELS.all, isIdempotent: true },
     'record-read': { ...common, consistency: settled, isIdempotent: true },
     conditional: {
       ...agreed,

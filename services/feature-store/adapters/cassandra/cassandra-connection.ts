@@ -66,6 +66,11 @@ export class CassandraConnection<Parts> {
     return this.#failure;
   }
 
+  /** What was built for the connection; undefined while there is none. */
+  connected(): Parts | undefined {
+    return this.#connected?.parts;
+  }
+
   /** What was built for the connection. Throws STORE_UNAVAILABLE while there is none. */
   parts(): Parts {
     return this.#current().parts;

@@ -11,6 +11,7 @@ import type {
   TableRef,
 } from '../../ports/online-store.ts';
 import type { StampBounds } from '../../ports/stamp-bounds.ts';
+import type { CopyStates, StoreCopies } from '../../ports/store-copies.ts';
 import { AppliedRecords } from './applied-records.ts';
 import { CassandraConnection } from './cassandra-connection.ts';
 import {
@@ -24,6 +25,7 @@ import { CassandraTables } from './cassandra-tables.ts';
 import type { ControlRecords } from './control-records.ts';
 import type { Cql } from './cql.ts';
 import { IdempotencyRecords } from './idempotency-records.ts';
+import { NOT_CONNECTED } from './node-watch.ts';
 import { StoredRows } from './stored-rows.ts';
 
 /** Everything that a connected store is made of. */
@@ -43,7 +45,7 @@ interface Connected {
  *
  * It may be used before it is connected: until then everything rejects with STORE_UNAVAILABLE and `failure` says why.
  */
-export class CassandraOnlineStore implements OnlineStore, StampBounds {
+export class CassandraOnlineStore implements OnlineStore, StampBounds, StoreCopies {
   readonly #connection: CassandraConnection<Connected>;
   readonly #onCrashPoint: CassandraStoreOptions['onCrashPoint'];
 
@@ -75,6 +77,11 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
     return this.#connection.failure();
   }
 
+  /** Which nodes are away, of all data centres; all of them while none is connected. */
+  copies(): CopyStates {
+    return this.#connection.connected()?.cql.copies() ?? NOT_CONNECTED;
+  }
+
   async ensureTables(tables: readonly TableRef[]): Promise<void> {
     await this.#within(SCHEMA_DEADLINE_MS, parts => parts.tables.ensure(tables));
   }
@@ -99,7 +106,12 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds {
       const outcome = await parts.cql.within(APPLY_DEADLINE_MS, async expired => {
         if (lease !== undefined) await parts.control.assertLease(lease, expired);
         const [written] = await Promise.all([
-          rows.length === 0 ? NOTHING : parts.rows.write(step.table, rows, expired),
+          rows.length === 0
+            ? NOTHING
+            : parts.rows.write(step.table, rows, {
+                as: step.everywhere ? 'write-everywhere' : 'write',
+                expired,
+              }),
           idempotency === undefined ? undefined : parts.idempotency.remember(idempotency, expired),
         ]);
         if (this.#onCrashPoint !== undefined && rows.length > 0)

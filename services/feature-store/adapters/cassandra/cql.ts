@@ -9,10 +9,12 @@ import {
   type QueryOptions,
   types,
 } from 'cassandra-driver';
+import type { CopyStates } from '../../ports/store-copies.ts';
 import { type CallClass, classesOf, LOCAL_ONLY, PASSAGES } from './call-classes.ts';
 import { unavailable } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions } from './cassandra-options.ts';
 import { InFlightGate } from './in-flight-gate.ts';
+import { NodeWatch, type WatchedClient } from './node-watch.ts';
 import { dataCentresOf, RegionRoutingPolicy } from './routing-policies.ts';
 import { SpeculateReads } from './speculate-reads.ts';
 
@@ -54,7 +56,7 @@ export class Cql {
   readonly #gate: InFlightGate;
   readonly #deadlines: Deadlines;
   readonly #classes: Readonly<Record<CallClass, QueryOptions>>;
-  readonly #unlogged: QueryOptions;
+  readonly #nodes: NodeWatch;
 
   private constructor(client: Client, options: CassandraStoreOptions) {
     this.#client = client;
@@ -63,7 +65,7 @@ export class Cql {
     this.#gate = new InFlightGate(options.clock);
     this.#deadlines = new Deadlines(options);
     this.#classes = classesOf(options.consistency);
-    this.#unlogged = { ...this.#classes.write, logged: false };
+    this.#nodes = new NodeWatch(client as unknown as WatchedClient, options.clock);
     this.keyspace = options.keyspace;
   }
 
@@ -82,6 +84,11 @@ export class Cql {
   /** Data centres of the cluster, with the number of nodes known in each. */
   dataCentres(): ReadonlyMap<string, number> {
     return dataCentresOf(this.#client.hosts);
+  }
+
+  /** Which nodes are away, of all data centres. */
+  copies(): CopyStates {
+    return this.#nodes.states();
   }
 
   /** Runs work made of statements within a deadline; what the driver throws becomes a ProblemError STORE_UNAVAILABLE. */
@@ -134,12 +141,12 @@ export class Cql {
   async write(
     statement: string,
     rows: readonly (readonly unknown[])[],
-    how: { readonly routingKey: Buffer; readonly expired: AbortSignal },
+    how: Call & { readonly routingKey: Buffer },
   ): Promise<void> {
-    const { routingKey, expired } = how;
-    const options = { ...this.#unlogged, routingKey };
+    const { as, routingKey, expired } = how;
+    const options = { ...this.#classes[as], logged: false, routingKey };
     const queries = rows.map(values => ({ query: statement, params: values as unknown[] }));
-    const passage = { expired, as: PASSAGES.write, rooms: rows.length };
+    const passage = { expired, as: PASSAGES[as], rooms: rows.length };
     await this.#gate.run(() => this.#client.batch(queries, options), passage);
   }
 

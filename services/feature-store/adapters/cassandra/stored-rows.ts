@@ -29,24 +29,24 @@ export class StoredRows {
 
   /**
    * Writes the greatest row of each key, blindly: what the server holds is not read, its own rule lets the greatest stay. `older` counts
-   * the rows that lost within this call only. Resolves when the configured consistency has all of them.
+   * the rows that lost within this call only. Resolves when the consistency of `call` has all of them.
    */
-  async write(table: TableRef, rows: readonly StoredRow[], expired: AbortSignal): Promise<ApplyOutcome> {
+  async write(table: TableRef, rows: readonly StoredRow[], call: Call): Promise<ApplyOutcome> {
     const { write } = this.#of(table);
     const winners = winnersOf(rows);
     const batches = planBatches(winners, this.#cql.replicaOf(winners[0]?.key));
-    await Promise.all(batches.map(batch => this.#writeBatch(write, batch, expired)));
+    await Promise.all(batches.map(batch => this.#writeBatch(write, batch, call)));
     return { applied: winners.length, older: rows.length - winners.length };
   }
 
-  async #writeBatch(statement: string, batch: readonly StoredRow[], expired: AbortSignal): Promise<void> {
+  async #writeBatch(statement: string, batch: readonly StoredRow[], call: Call): Promise<void> {
     const [first] = batch;
     if (first === undefined) return;
     const values = batch.map(({ key, row }) => [bufferOf(key), bufferOf(row), timestampOf(row)]);
     const [only = []] = values;
     await (values.length === 1
-      ? this.#cql.execute(statement, only, { as: 'write', expired })
-      : this.#cql.write(statement, values, { routingKey: bufferOf(first.key), expired }));
+      ? this.#cql.execute(statement, only, call)
+      : this.#cql.write(statement, values, { ...call, routingKey: bufferOf(first.key) }));
   }
 
   /** The rows of `keys` in their order; `settled` sees all that was acknowledged before. */
