@@ -30,6 +30,10 @@ export const syncStatusSchema = z.strictObject({
       rows: countSchema.nullable(),
       lagMs: z.number().nullable(),
       /** Null where the group keeps all. Rows with an event time before `cutOff` are gone for readers; `sweptAt`: when the last sweep began that removed them. */
+      /** Null where the version is not purged. `held`: its rows are still being deleted here; `none`: this region never had a table of it. */
+      purge: z
+        .strictObject({ rows: z.enum(['held', 'deleted', 'none']), at: z.string().nullable() })
+        .nullable(),
       retention: z.strictObject({ cutOff: z.string(), sweptAt: z.string().nullable() }).nullable(),
     }),
   ),

@@ -6,7 +6,8 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { parsed } from '../http/admin-client.ts';
 import type { JsonClient } from '../http/json-client.ts';
 import { table } from '../output.ts';
-import { regionClient } from '../target/region-target.ts';
+import { regionClient, token } from '../target/region-target.ts';
+import { type PurgeReceipt, purgeReceipts, purgeText } from './purge-receipts.ts';
 
 const deprecationSchema = z
   .object({ since: z.string(), successor: z.string().exactOptional(), reason: z.string().exactOptional() })
@@ -123,7 +124,7 @@ async function listAll(run: CommandRun, client: JsonClient): Promise<ExitCode> {
         groups.map(one => [
           `${one.home}/${one.name}`,
           [`v${one.version}`, ...one.aliases].join(' '),
-          one.deprecated === null || one.state === 'retired' ? one.state : 'deprecated',
+          one.deprecated === null || one.state !== 'active' ? one.state : 'deprecated',
           one.entities.join(' '),
           one.sync.mode,
           one.placement.rows,
@@ -185,11 +186,16 @@ async function describeOne(run: CommandRun, client: JsonClient): Promise<ExitCod
     return EXIT.done;
   }
   const group = parsed(describedGroupSchema, await client.get(`/v1/groups/${path}`));
-  run.output.result(group, () => drawGroup(group));
+  if (group.state !== 'purged') {
+    run.output.result(group, () => drawGroup(group));
+    return EXIT.done;
+  }
+  const purge = await purgeReceipts(client, token(run), group);
+  run.output.result({ ...group, purge }, () => drawGroup(group, purge));
   return EXIT.done;
 }
 
-function drawGroup(one: Group): string {
+function drawGroup(one: Group, purge: readonly PurgeReceipt[] = []): string {
   const keys = one.joinKeys
     .map(key => `${key.name} ${key.type}${key.role === undefined ? '' : ` (${key.role})`}`)
     .join(', ');
@@ -213,6 +219,9 @@ function drawGroup(one: Group): string {
     `  max age    ${one.maxAgeMs === null ? 'none' : `${one.maxAgeMs / 1_000} s`}`,
     `  sync       ${one.sync.mode}; placement ${one.placement.regions.join(', ')}; rows ${one.placement.rows}`,
     `  versions   ${versions.join(', ')}`,
+    ...(purge.length === 0
+      ? []
+      : [`  purged     ${purge.map(part => `${part.region} ${purgeText(part)}`).join('; ')}`]),
     ...streamLines('upstream', one.lineage.upstream),
     ...streamLines('downstream', one.lineage.downstream),
     one.lineage.truncated ? '  (the lineage is longer than what is listed)' : '',

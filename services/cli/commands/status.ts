@@ -8,6 +8,7 @@ import { JsonClient } from '../http/json-client.ts';
 import { table } from '../output.ts';
 import { healthReason } from '../region/region-parts.ts';
 import { regionTarget, runningMesh, token } from '../target/region-target.ts';
+import { purgeText } from './purge-receipts.ts';
 
 interface RegionState {
   readonly id: string;
@@ -94,7 +95,7 @@ function draw(states: readonly RegionState[]): string {
     (one.sync?.groups ?? []).map(group => [
       one.id,
       `${group.group}@v${group.version}`,
-      group.rows ?? (group.placement.includes(one.id) ? '?' : 'not held'),
+      rowsText(group, one.id),
       group.replicated ? lagText(group.lagMs) : 'not replicated',
       group.placement.join(' '),
     ]),
@@ -105,6 +106,11 @@ function draw(states: readonly RegionState[]): string {
     table(['region', 'group', 'rows', 'lag', 'placement'], groups),
     ...states.flatMap(rebuildLines),
   ].join('\n\n');
+}
+
+function rowsText({ rows, placement, purge }: SyncStatus['groups'][number], region: string): string | number {
+  if (purge !== null) return `purged: ${purgeText(purge)}`;
+  return rows ?? (placement.includes(region) ? '?' : 'not held');
 }
 
 /** What became of an online store that was lost, where it was. */

@@ -104,8 +104,14 @@ function referenceOf(request: FastifyRequest): string {
   return String(params['*']);
 }
 
-function versionBody({ version, revision, aliases, definition }: CatalogueGroup) {
-  return { version, revision, aliases, state: definition.state };
+function versionBody(group: CatalogueGroup) {
+  const { version, revision, aliases } = group;
+  return { version, revision, aliases, state: stateOf(group) };
+}
+
+/** A purged version is retired, and will never be anything else. */
+function stateOf({ definition, purged }: CatalogueGroup): 'active' | 'retired' | 'purged' {
+  return purged === true ? 'purged' : definition.state;
 }
 
 function groupBody(group: CatalogueGroup, { placements }: StateView, nowMs: number) {
@@ -119,7 +125,7 @@ function groupBody(group: CatalogueGroup, { placements }: StateView, nowMs: numb
     revision: group.revision,
     schemaHash: group.schemaHash,
     aliases: group.aliases,
-    state: definition.state,
+    state: stateOf(group),
     description: definition.description ?? null,
     owner: definition.owner ?? null,
     team: definition.team ?? null,

@@ -179,6 +179,14 @@ describe('retire', () => {
     });
     expect(await region.store.listTables()).toEqual([]);
     expect(await codeOf(read('delays:mean'))).toBe('GROUP_RETIRED');
+    expect((await region.call('GET', '/v1/groups/delays')).body).toMatchObject({
+      state: 'purged',
+      versions: [{ version: 1, state: 'purged' }],
+    });
+    const at = expect.stringMatching(/^20.*Z$/);
+    expect((await region.call('GET', '/v1/admin/sync')).body.groups).toMatchObject([
+      { version: 1, rows: null, purge: { rows: 'deleted', at } },
+    ]);
     expect((await retire({ group: 'delays', purge: true })).body.outcome).toBe('unchanged');
     const { body } = await apply(definitions([group('delays')]));
     expect(body.changes[1]).toMatchObject({ kind: 'version', object: { version: 2 } });

@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import { sweptWatermark } from '../ingest/applied-names.ts';
 import type { StoreRefill } from '../ingest/store-refill.ts';
 import type { OnlineStore, TableRef } from '../ports/online-store.ts';
-import type { Registry } from '../ports/registry.ts';
+import type { Registry, TablePlacement } from '../ports/registry.ts';
 import type { EntryImporter } from '../registry/entry-importer.ts';
 import type { CurrentView } from '../serving/state-view.ts';
 import type { TicketReader } from '../serving/ticket-reader.ts';
@@ -20,7 +20,7 @@ const REPORT_VALID_MS = 15_000;
 /** What the status routes need. */
 export interface StatusRouteOptions {
   readonly view: CurrentView;
-  readonly registry: Pick<Registry, 'reports'>;
+  readonly registry: Pick<Registry, 'reports' | 'tablePlacements'>;
   readonly importer: EntryImporter;
   readonly store: Pick<OnlineStore, 'countRows' | 'watermark'>;
   readonly tableFor: (groupId: string, version: number) => TableRef | undefined;
@@ -58,6 +58,7 @@ function regionList(options: StatusRouteOptions): RegionList {
 async function syncStatus(options: StatusRouteOptions): Promise<SyncStatus> {
   const { view, store, tableFor, tickets, clock } = options;
   const { state, placements } = view.now();
+  const tables = await placedTables(options, state.groups);
   const groups = state.groups.map(async group => {
     const { placement, replicated } = placements.of(group, clock.nowMs());
     const table = tableFor(group.id, group.version);
@@ -70,6 +71,7 @@ async function syncStatus(options: StatusRouteOptions): Promise<SyncStatus> {
       replicated,
       rows: table === undefined ? null : await countOf(store, table),
       lagMs: table === undefined || readable === undefined ? null : tickets.lagMsOf(readable),
+      purge: group.purged === true ? purgeOf(tables.get(`${group.id}/${group.version}`)) : null,
       retention: await retentionOf(options, group, table),
     };
   });
@@ -80,6 +82,26 @@ async function syncStatus(options: StatusRouteOptions): Promise<SyncStatus> {
   };
 }
 
+/** By group version; nothing is asked where nothing is purged. */
+async function placedTables(
+  { registry }: StatusRouteOptions,
+  groups: readonly CatalogueGroup[],
+): Promise<ReadonlyMap<string, TablePlacement>> {
+  if (!groups.some(({ purged }) => purged === true)) return new Map();
+  const placed = await registry.tablePlacements();
+  return new Map(placed.map(one => [`${one.groupId}/${one.version}`, one]));
+}
+
+function purgeOf(placed: TablePlacement | undefined): SyncStatus['groups'][number]['purge'] {
+  if (placed === undefined) return { rows: 'none', at: null };
+  const { droppedAtMs } = placed;
+  return droppedAtMs === undefined
+    ? { rows: 'held', at: null }
+    : { rows: 'deleted', at: timestampText(droppedAtMs) };
+}
+
+const timestampText = (ms: number): string => formatTimestamp(BigInt(Math.floor(ms)) * 1_000n);
+
 async function retentionOf(
   { store, clock }: StatusRouteOptions,
   group: CatalogueGroup,
@@ -89,8 +111,7 @@ async function retentionOf(
   if (cutOff === Number.NEGATIVE_INFINITY) return null;
   // A store that does not answer has not said when; the sweeper's process logs why.
   const sweptMs = table === undefined ? 0 : await store.watermark(sweptWatermark(table)).catch(() => 0);
-  const text = (ms: number): string => formatTimestamp(BigInt(Math.floor(ms)) * 1_000n);
-  return { cutOff: text(cutOff), sweptAt: sweptMs === 0 ? null : text(sweptMs) };
+  return { cutOff: timestampText(cutOff), sweptAt: sweptMs === 0 ? null : timestampText(sweptMs) };
 }
 
 /** Null where the store does not say: a failure is not an empty table (V5). */

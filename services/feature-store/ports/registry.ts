@@ -7,6 +7,8 @@ export interface TablePlacement {
   readonly version: number;
   readonly generation: number;
   readonly held: boolean;
+  /** When the store had no table of it any more; only where it is not held, and not before the drop was done. */
+  readonly droppedAtMs?: number;
 }
 
 /** What the sync agent last reported to any process of the region, and what came of it; shared by all, not part of the state. */

@@ -137,6 +137,35 @@ test('S8: the table of a purged version is dropped, at home and where a peer tol
   }
 });
 
+test('when a table was gone is noted once, not before it is, and again where the registry took nothing meanwhile', async () => {
+  const { store, keeper } = setUp();
+  const { registry, tables } = keeper();
+  const table = { groupId: ID, version: 1, generation: 3 };
+  const placed = async () => (await registry.tablePlacements())[0];
+  store.held.set(JSON.stringify(table), table);
+  await registry.saveTablePlacements([{ ...table, held: false }]);
+  store.failing = 'drop';
+  await tables.settle();
+  expect(await placed()).toEqual({ ...table, held: false });
+  store.failing = undefined;
+  const save = registry.saveTablePlacements.bind(registry);
+  registry.saveTablePlacements = () => Promise.reject(new ProblemError(problem('REGISTRY_UNAVAILABLE', '')));
+  await tables.settle();
+  expect([store.held.size, tables.failure(), await placed()]).toEqual([
+    0,
+    undefined,
+    { ...table, held: false },
+  ]);
+  registry.saveTablePlacements = save;
+  const beforeMs = Date.now();
+  await tables.settle();
+  const noted = await placed();
+  expect(noted).toEqual({ ...table, held: false, droppedAtMs: expect.any(Number) });
+  expect(noted?.droppedAtMs).toBeGreaterThanOrEqual(beforeMs);
+  await tables.settle();
+  expect(await placed()).toEqual(noted);
+});
+
 test('a store that takes no more tables is named as the reason and tried again', async () => {
   const { store, keeper } = setUp();
   const { registry, tables } = keeper();

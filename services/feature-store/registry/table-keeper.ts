@@ -118,10 +118,32 @@ export class TableKeeper {
     for (const table of await store.listTables()) {
       if (mayDrop(table, known.get(placementKey(table)))) await store.dropTable(table);
     }
+    const noted = await this.#noteDropped(known, state.revision);
     // What was dropped may have made room.
     if (!fits) await store.ensureTables([...held.values()]);
     this.#tables = held;
-    this.#dirty = false;
+    this.#dirty = !noted;
+  }
+
+  /**
+   * Writes down when this region had no table any more of what it gave up: what it says of a purge (R3). False where the registry
+   * takes nothing now, which keeps no table from being served; it is tried again.
+   */
+  async #noteDropped(known: ReadonlyMap<string, TablePlacement>, revision: number): Promise<boolean> {
+    const { registry, clock } = this.#options;
+    const droppedAtMs = clock.nowMs();
+    const dropped = [...known.values()].filter(one => !one.held && one.droppedAtMs === undefined);
+    if (dropped.length === 0) return true;
+    try {
+      await registry.saveTablePlacements(
+        dropped.map(one => ({ ...one, droppedAtMs })),
+        revision,
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof ProblemError && error.problem.code === 'REGISTRY_UNAVAILABLE') return false;
+      throw error;
+    }
   }
 
   /** False where the store does not take all of them: those that it has, and new ones as far as they fit, are served all the same. */

@@ -236,11 +236,15 @@ function keptBesideTests(start: Start): void {
   test('finds everything again when opened anew', async () => {
     const registry = await start();
     await commit(registry, [entity(HOME, 'a'), entity(PEER, 'b', 4)]);
-    await registry.saveTablePlacements([{ groupId: 'g', version: 1, generation: 3, held: true }]);
+    const placed = [
+      { groupId: 'g', version: 1, generation: 3, held: true },
+      { groupId: 'g', version: 2, generation: 1, held: false, droppedAtMs: 1_234 },
+    ];
+    await registry.saveTablePlacements(placed);
     const again = await start();
     expect(again.state().revision).toBe(1);
     expect(names(again).sort()).toEqual(['a', 'b']);
-    expect(await again.tablePlacements()).toEqual([{ groupId: 'g', version: 1, generation: 3, held: true }]);
+    expect((await again.tablePlacements()).toSorted((a, b) => a.version - b.version)).toEqual(placed);
   });
 
   test('refuses table placements judged by a state that is no longer current', async () => {

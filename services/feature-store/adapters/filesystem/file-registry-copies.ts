@@ -17,7 +17,13 @@ const fileSchema = z.strictObject({
   entries: z.array(catalogueEntrySchema),
   confirmedAtMs: z.record(z.string(), z.number()),
   tables: z.array(
-    z.strictObject({ groupId: z.string(), version: count, generation: count, held: z.boolean() }),
+    z.strictObject({
+      groupId: z.string(),
+      version: count,
+      generation: count,
+      held: z.boolean(),
+      droppedAtMs: z.number().exactOptional(),
+    }),
   ),
   audits: count,
   lastAudit: z
@@ -74,10 +80,11 @@ export class FileRegistryCopies implements RegistryCopies {
   }
 }
 
-/** Placements change without a revision, in any process: the later of each, and a table is dropped later than it was made. */
+/** Placements change without a revision, in any process: the later of each; a table is made, then given up, then dropped. */
 function newestTables(copies: readonly RegistryCopy[]): readonly TablePlacement[] {
   const newest = new Map<string, TablePlacement>();
-  const age = ({ generation, held }: TablePlacement): number => 2 * generation - Number(held);
+  const age = ({ generation, held, droppedAtMs }: TablePlacement): number =>
+    3 * generation + (held ? 0 : droppedAtMs === undefined ? 1 : 2);
   for (const table of copies.flatMap(copy => copy.tables)) {
     const key = `${table.groupId}/${table.version}`;
     const known = newest.get(key);
