@@ -11,7 +11,7 @@ import { type CassandraJars, locateCassandra } from '../components/cassandra.ts'
 import { locateJava } from '../components/java.ts';
 import { answersCql } from './cql-probe.ts';
 import { nodetoolArguments, serverArguments } from './java-options.ts';
-import { writeNodeFiles } from './node-files.ts';
+import { seedNodesOf, writeNodeFiles } from './node-files.ts';
 import { type LocalClusterPlan, type LocalNode, nodeMemoryMb, nodesOf } from './node-layout.ts';
 
 const run = promisify(execFile);
@@ -48,11 +48,18 @@ export class LocalCassandra {
     return new LocalCassandra(plan, java, await locateCassandra(announce));
   }
 
-  /** Starts the nodes that do not run, one after the other, until each answers CQL. Throws START_FAILED, also where memory is short. */
+  /** Starts the nodes that do not run, seeds first and side by side, until each answers CQL. Throws START_FAILED, also where memory is short. */
   async start(): Promise<void> {
     const stopped = this.nodes.filter(node => !this.isRunning(node.index));
     refuseTooLittleMemory(this.plan, stopped.length);
-    for (const node of stopped) await this.startNode(node.index);
+    if (this.plan.tls) await this.#tlsPassword();
+    const seeds = seedNodesOf(this.nodes);
+    // Only a seed starts alone; the others must find one that answers.
+    for (const some of [
+      stopped.filter(node => seeds.includes(node)),
+      stopped.filter(node => !seeds.includes(node)),
+    ])
+      await allOf(some.map(({ index }) => this.startNode(index)));
   }
 
   /** Starts one node on the data it has, and waits until it answers CQL. Throws START_FAILED with the end of its log. */
@@ -112,7 +119,7 @@ export class LocalCassandra {
     await this.#end(index, 'SIGKILL', STOP_TIMEOUT_MS);
   }
 
-  /** Stops all nodes, the last started first. */
+  /** Stops all nodes, the last started first: side by side each waits ten seconds for answers of the other. */
   async stop(): Promise<void> {
     for (const { index } of this.nodes.toReversed()) await this.stopNode(index);
   }
@@ -202,6 +209,11 @@ export class LocalCassandra {
     await run(keytool, ['-exportcert', '-rfc', '-alias', 'node', '-file', this.certificatePath, ...store]);
     return password;
   }
+}
+
+/** Waits for all, also where one fails, so that nothing goes on behind the first error. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  for (const one of await Promise.allSettled(work)) if (one.status === 'rejected') throw one.reason;
 }
 
 /** Says before the start that memory is short: a node that is killed by the kernel later says nothing. */

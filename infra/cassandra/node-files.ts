@@ -40,7 +40,13 @@ function settingsOf(
     seed_provider: [
       {
         class_name: 'org.apache.cassandra.locator.SimpleSeedProvider',
-        parameters: [{ seeds: seedsOf(nodes) }],
+        parameters: [
+          {
+            seeds: seedNodesOf(nodes)
+              .map(({ address }) => address)
+              .join(','),
+          },
+        ],
       },
     ],
     listen_address: node.address,
@@ -79,11 +85,10 @@ function settingsOf(
 }
 
 /** The first node of each data centre: only a seed starts alone, so that each data centre returns while all others are away. */
-export function seedsOf(nodes: readonly Pick<LocalNode, 'address' | 'dataCentre'>[]): string {
-  const first = nodes.filter(
-    (one, at) => nodes.findIndex(other => other.dataCentre === one.dataCentre) === at,
-  );
-  return first.map(({ address }) => address).join(',');
+export function seedNodesOf<Node extends Pick<LocalNode, 'dataCentre'>>(
+  nodes: readonly Node[],
+): readonly Node[] {
+  return nodes.filter((one, at) => nodes.findIndex(other => other.dataCentre === one.dataCentre) === at);
 }
 
 function dataFolders(data: (name: string) => string): Record<string, unknown> {

@@ -14,7 +14,11 @@ export interface SeaweedFsPlan {
 /** Its parts in the order of their ports; each takes one for HTTP and one for its own protocol. */
 const PARTS = ['master', 'volume', 'filer', 's3'] as const;
 const HOST = '127.0.0.1';
-const STOP_MS = 10_000;
+/**
+ * From SIGTERM to SIGKILL. In order it takes 15 s: its filer waits for subscriptions that its own S3 part and the filer itself hold open.
+ * Its clients have ended by then, and what it acknowledged is in its files.
+ */
+const STOP_MS = 500;
 const PROBE_MS = 1_000;
 
 /** Where clients reach its S3 interface. */

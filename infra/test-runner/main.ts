@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { locateNatsServer } from '../components/nats-server.ts';
+import { LANE_VARIABLE } from './lanes.ts';
 import { CHECK_STAGES, FULL_PROFILE_STAGES, type Stage, TEST_STAGES } from './stages.ts';
 
 interface Count {
@@ -59,10 +60,12 @@ async function runVitest(stage: Extract<Stage, { kind: 'vitest' }>): Promise<Cou
   const scratch = await mkdtemp(join(tmpdir(), 'featuremesh-tests-'));
   const report = join(scratch, 'report.json');
   try {
-    const environment =
-      stage.suite === 'real'
-        ? { FEATUREMESH_NATS_SERVER: await locateNatsServer(text => process.stdout.write(`${text}\n`)) }
-        : {};
+    const environment: Record<string, string> = { FEATUREMESH_TEST_SUITE: stage.suite };
+    if (stage.suite === 'real')
+      environment['FEATUREMESH_NATS_SERVER'] = await locateNatsServer(text =>
+        process.stdout.write(`${text}\n`),
+      );
+    if (stage.lane !== undefined) environment[LANE_VARIABLE] = stage.lane;
     const status = await execute(
       [
         'node_modules/.bin/vitest',
@@ -74,7 +77,7 @@ async function runVitest(stage: Extract<Stage, { kind: 'vitest' }>): Promise<Cou
         `--outputFile.json=${report}`,
         ...stage.filters,
       ],
-      { ...environment, FEATUREMESH_TEST_SUITE: stage.suite },
+      environment,
     );
     const counts = JSON.parse(await readFile(report, 'utf8')) as {
       numPassedTests: number;

@@ -1,3 +1,5 @@
+import type { Lane } from './lanes.ts';
+
 /** One stage of `npm test`, in the order in which they run: the fast first. */
 export type Stage =
   | { readonly kind: 'command'; readonly name: string; readonly command: readonly string[] }
@@ -6,6 +8,8 @@ export type Stage =
       readonly name: string;
       readonly suite: 'test' | 'sim' | 'real';
       readonly filters: readonly string[];
+      /** Of real servers: which of them; all, one after the other, where it is left out. */
+      readonly lane?: Lane;
     };
 
 /** What `npm run check` runs: types, formatter and linter, repository rules. */
@@ -19,28 +23,12 @@ export const CHECK_STAGES: readonly Stage[] = [
   { kind: 'vitest', name: 'repository rules', suite: 'test', filters: ['infra/repo-rules'] },
 ];
 
-/** What `npm test -- --profile full` runs: the tests of a whole mesh and of a region over HTTP, with their rows in Cassandra. */
+/** What `npm test -- --profile full` runs: every test with real servers that the profile makes differ, with its rows in Cassandra. */
 export const FULL_PROFILE_STAGES: readonly Stage[] = [
-  {
-    kind: 'vitest',
-    name: 'real servers, rows in Cassandra',
-    suite: 'real',
-    filters: [
-      'infra/local-mesh',
-      'load-tests/canary',
-      'load-tests/nemesis',
-      'load-tests/cassandra-kills',
-      'services/cli',
-      'services/feature-store/http',
-      'services/feature-store/graphql',
-      'gateway',
-      'sync/adapters/jetstream',
-      'infra/nats',
-    ],
-  },
+  { kind: 'vitest', name: 'real servers, rows in Cassandra', suite: 'real', lane: 'by-profile', filters: [] },
 ];
 
-/** What `npm test` runs beyond the check. Simulator seeds are bounded; real servers run file by file. */
+/** What `npm test` runs beyond the check. Simulator seeds are bounded; real servers run file by file where they need the machine. */
 export const TEST_STAGES: readonly Stage[] = [
   {
     kind: 'vitest',
@@ -61,5 +49,6 @@ export const TEST_STAGES: readonly Stage[] = [
     ],
   },
   { kind: 'vitest', name: 'simulator', suite: 'sim', filters: [] },
-  { kind: 'vitest', name: 'real servers', suite: 'real', filters: [] },
+  { kind: 'vitest', name: 'real servers, side by side', suite: 'real', lane: 'side-by-side', filters: [] },
+  { kind: 'vitest', name: 'real servers, one file at a time', suite: 'real', lane: 'alone', filters: [] },
 ];

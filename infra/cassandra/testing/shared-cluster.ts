@@ -14,6 +14,8 @@ const PREFIX = 'featuremesh-cassandra-';
 /** Stands in the folder once the nodes have answered. */
 const READY = 'ready';
 const PLAN = 'plan.json';
+/** Process id of the test runner, for processes that tests start. */
+const RUNNER_VARIABLE = 'FEATUREMESH_TEST_RUNNER';
 /** Longest wait for a cluster that another test process is starting, with a cold cache. */
 const START_WAIT_MS = 180_000;
 const POLL_MS = 200;
@@ -24,7 +26,9 @@ const KEEPER = fileURLToPath(new URL('keeper.ts', import.meta.url));
  * with its data, when the test runner that started this process is gone. Every test makes keyspaces of its own in it.
  */
 export async function sharedCluster(): Promise<LocalCassandra> {
-  const runner = process.ppid;
+  const runner = Number(process.env[RUNNER_VARIABLE] ?? process.ppid);
+  // What this test starts is another step away from the runner.
+  process.env[RUNNER_VARIABLE] = String(runner);
   const folder = join(tmpdir(), `${PREFIX}${runner}`);
   const isFirst = await mkdir(folder).then(
     () => true,
