@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
 import { CountingClient } from '@featuremesh/testkit/region/counting-client';
@@ -55,7 +53,7 @@ test('S5: a log that is deleted and made anew is noticed, errors are retryable, 
   await later.acknowledges(40);
   await later.stop();
   await region.end(second, 'SIGKILL');
-  await rm(join(region.folder, 'data', 'lmdb', 'online'), { recursive: true });
+  await region.loseStore();
   await started();
   expect(await later.lost()).toEqual([]);
 }, 120_000);

@@ -16,6 +16,7 @@ import {
   writerKey,
   writerWorld,
 } from '@featuremesh/testkit/ingest/writer-batches';
+import { loseTestStore } from '@featuremesh/testkit/region/test-store';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { ownWatermark } from './applied-names.ts';
 import { Projector } from './projector.ts';
@@ -94,7 +95,7 @@ test('a lost store is built anew from the log', async () => {
   const writer = spawnWriter();
   await writer.acknowledges(30);
   await writer.kill();
-  await rm(join(folder, 'online'), { recursive: true });
+  await loseTestStore(join(folder, 'online'));
   const region = await recover(0);
   expect(await missingRows(region, 0, writer.acknowledged.keys())).toEqual([]);
   await region.stop();

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JetStreamChangeLog } from '@featuremesh/feature-store/adapters/jetstream/jetstream-change-log';
-import { LmdbOnlineStore } from '@featuremesh/feature-store/adapters/lmdb/lmdb-online-store';
 import { INGEST_LIMITS, type IngestLimits } from '@featuremesh/feature-store/ingest/ingest-limits';
 import { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import type { WriteCommand, WriteSummary } from '@featuremesh/feature-store/ingest/write-command';
@@ -15,6 +14,7 @@ import { createLogger, type LogLevel } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { openTestStore, type TestStore } from '../region/test-store.ts';
 import { WORLD_REGION, type WriteWorld } from './write-world.ts';
 
 /** How a write region of a test differs from a usual one. */
@@ -27,7 +27,7 @@ export interface WriteRegionOptions {
   readonly limits?: Partial<IngestLimits>;
   readonly clock?: Clock & MonotonicClock;
   readonly logLevel?: LogLevel;
-  /** Another real store than LMDB in a folder; the region closes it. */
+  /** Another real store than that of the profile; the region closes it. */
   readonly openStore?: () => Promise<OnlineStore & StampBounds>;
   readonly onCrashPoint?: OnCrashPoint;
   /** Put between the write path and the real store, or the real log, for instance to make them fail. */
@@ -35,7 +35,7 @@ export interface WriteRegionOptions {
   readonly wrapLog?: (log: JetStreamChangeLog) => ChangeLog;
 }
 
-/** The write path of one process on a real broker and a real LMDB, without HTTP. */
+/** The write path of one process on a real broker and a real store, by the profile of the tests, without HTTP. */
 export class WriteRegion {
   readonly ingest: IngestService;
   readonly store: OnlineStore & StampBounds;
@@ -49,6 +49,7 @@ export class WriteRegion {
     readonly world: WriteWorld;
   };
   readonly #folder: string | undefined;
+  readonly #forget: () => Promise<void>;
 
   private constructor(parts: {
     ingest: IngestService;
@@ -56,21 +57,21 @@ export class WriteRegion {
     log: JetStreamChangeLog;
     parts: WriteRegion['parts'];
     folder: string | undefined;
+    forget: () => Promise<void>;
   }) {
     this.ingest = parts.ingest;
     this.store = parts.store;
     this.log = parts.log;
     this.parts = parts.parts;
     this.#folder = parts.folder;
+    this.#forget = parts.forget;
   }
 
   /** Opens the store with the world's tables, connects, and starts the write path. */
   static async start(options: WriteRegionOptions): Promise<WriteRegion> {
     const folder = options.storePath === undefined ? await mkdtemp(join(tmpdir(), 'fm-write-')) : undefined;
     const { world, slot = 0, clock = systemClock } = options;
-    const real =
-      (await options.openStore?.()) ??
-      LmdbOnlineStore.open({ path: join(options.storePath ?? folder ?? '', 'online'), maxTables: 64 });
+    const { store: real, forget } = await openStore(options, folder);
     await real.ensureTables(world.tables());
     const store = options.wrapStore?.(real) ?? real;
     const logger = createLogger({ process: 'test' }, { level: options.logLevel ?? 'silent' });
@@ -90,7 +91,7 @@ export class WriteRegion {
       onCrashPoint: options.onCrashPoint,
     });
     await ingest.start();
-    return new WriteRegion({ ingest, store, log, parts, folder });
+    return new WriteRegion({ ingest, store, log, parts, folder, forget });
   }
 
   /** Writes JSON rows. */
@@ -110,6 +111,15 @@ export class WriteRegion {
     await this.ingest.drain();
     await this.log.close();
     await this.store.close();
+    await this.#forget();
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+async function openStore(
+  { openStore: given, storePath }: WriteRegionOptions,
+  folder: string | undefined,
+): Promise<TestStore> {
+  if (given !== undefined) return { store: await given(), forget: async () => undefined };
+  return openTestStore(join(storePath ?? folder ?? '', 'online'), { kept: storePath !== undefined });
 }

@@ -11,6 +11,7 @@ import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signin
 import type { FeedBroker } from '../broker/feed-broker.ts';
 import { freePort } from '../broker/free-port.ts';
 import { definitions } from './test-definitions.ts';
+import { type TestStoreSection, testStoreSection } from './test-store.ts';
 
 const READY_WITHIN_MS = 30_000;
 const MAIN = fileURLToPath(new URL('../../feature-store/main.ts', import.meta.url));
@@ -34,15 +35,21 @@ export class ServiceProcesses {
   readonly folder: string;
   readonly #basePort: number;
   readonly #token: string;
+  readonly #store: TestStoreSection | undefined;
   readonly #running: ServiceProcess[] = [];
 
-  private constructor(folder: string, basePort: number, token: string) {
+  private constructor(
+    folder: string,
+    basePort: number,
+    rest: { token: string; store: TestStoreSection | undefined },
+  ) {
     this.folder = folder;
     this.#basePort = basePort;
-    this.#token = token;
+    this.#token = rest.token;
+    this.#store = rest.store;
   }
 
-  /** Writes region.yaml and keys of `us-east-1` with two services; `more`: further lines of region.yaml. */
+  /** Writes region.yaml and keys of `us-east-1` with two services; `more`: further lines of region.yaml. Rows are kept by the tests' profile, unless `more` says where. */
   static async write(broker: FeedBroker, more = ''): Promise<ServiceProcesses> {
     const folder = await mkdtemp(join(tmpdir(), 'fm service '));
     const basePort = await freePort();
@@ -51,6 +58,7 @@ export class ServiceProcesses {
     await chmod(keys, 0o700);
     writePrivateKey(join(keys, 'signing.pem'), generateSigningKey().privateKeyPem);
     await ensureNatsSecrets(join(keys, 'nats.json'), systemRandom);
+    const store = /^store:/m.test(more) ? undefined : await testStoreSection(folder);
     const url = `http://127.0.0.1:${basePort}`;
     await writeFile(
       join(folder, 'region.yaml'),
@@ -62,10 +70,10 @@ publicUrl: ${url}
 publicGatewayUrl: ${url}
 services: 2
 nats: {url: "${broker.url}"}
-${more}`,
+${more}${store?.yaml ?? ''}`,
     );
     const token = ensureInternalToken(join(keys, 'internal.token'), systemRandom);
-    return new ServiceProcesses(folder, basePort, token);
+    return new ServiceProcesses(folder, basePort, { token, store });
   }
 
   /** Starts the process of a slot; resolves at once. */
@@ -104,9 +112,16 @@ ${more}`,
     return ended;
   }
 
+  /** Loses all that its online store holds, while no process runs. */
+  async loseStore(): Promise<void> {
+    if (this.#store === undefined) throw new Error('the test has said where its rows are');
+    await this.#store.lose();
+  }
+
   /** Kills what runs and removes the folder. */
   async remove(): Promise<void> {
     for (const { child } of this.#running) child.kill('SIGKILL');
+    await this.#store?.remove();
     await rm(this.folder, { recursive: true, force: true });
   }
 

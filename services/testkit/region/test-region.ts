@@ -16,6 +16,7 @@ import { INGEST_LIMITS } from '@featuremesh/feature-store/ingest/ingest-limits';
 import { IngestService } from '@featuremesh/feature-store/ingest/ingest-service';
 import type { OnlineStore, StoredRow } from '@featuremesh/feature-store/ports/online-store';
 import type { StampBounds } from '@featuremesh/feature-store/ports/stamp-bounds';
+import type { MeshProfile } from '@featuremesh/infra/local-mesh/profile';
 import { type Clock, type MonotonicClock, systemClock } from '@featuremesh/runtime/clock';
 import { Health } from '@featuremesh/runtime/health';
 import { createLogger, type Logger } from '@featuremesh/runtime/logger';
@@ -65,6 +66,8 @@ export interface TestAnswer {
 export interface TestRegionOptions {
   /** A broker with FEED: rows are written over HTTP as in a whole region. Without it there is no write path. */
   readonly brokerUrl?: string;
+  /** Where its rows are; by the profile of the tests where it is left out. */
+  readonly profile?: MeshProfile;
 }
 
 /**
@@ -99,7 +102,7 @@ export class TestRegion {
   /** Starts a region of the test mesh; tables are kept and HTTP listens on a free port. */
   static async start(
     id: keyof typeof MESH = 'us-east-1',
-    { brokerUrl }: TestRegionOptions = {},
+    { brokerUrl, profile }: TestRegionOptions = {},
   ): Promise<TestRegion> {
     const folder = await mkdtemp(join(tmpdir(), 'fm-region-'));
     const clock = new ShiftedClock();
@@ -117,7 +120,7 @@ export class TestRegion {
       clock,
       timer: systemTimer,
     });
-    const opened = await openTestStore(join(folder, 'online'));
+    const opened = await openTestStore(join(folder, 'online'), { profile });
     const store = faulty(opened.store, faults);
     const app = await createRegionApp({
       region: regionId(id),
@@ -146,7 +149,14 @@ export class TestRegion {
         ? undefined
         : await WritePath.open(brokerUrl, { region: regionId(id), app, registry, store, clock, logLines });
     const url = await app.fastify.listen({ host: '127.0.0.1', port: 0 });
-    const rest = { folder, clock, faults, stop, writes, removeStore: opened.remove };
+    const rest = {
+      folder,
+      clock,
+      faults,
+      stop,
+      writes,
+      removeStore: () => opened.store.close().then(opened.forget),
+    };
     return new TestRegion({ registry, app, store, url, logLines, rest });
   }
 
