@@ -6,7 +6,8 @@ import type { Ledger } from '../nemesis/ledger.ts';
 
 /** Keys of one read. */
 const SLATE_KEYS = 51;
-const PAUSE_MS = 20;
+/** Of the machine's cores nodes that start need most. */
+const PAUSE_MS = 50;
 
 /** What became of the readers' requests; counted as they go. */
 export interface ReadCounts {

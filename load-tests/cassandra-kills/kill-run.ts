@@ -23,6 +23,7 @@ export type Kill = keyof typeof KILLS;
 
 const WRITERS = 2;
 const READERS = 2;
+const WRITER_PAUSE_MS = 30;
 /** Reads and acknowledged writes that must come after a kill, before the nodes are started again. */
 const MUST_GO_ON = 25;
 const GO_ON_WITHIN_MS = 60_000;
@@ -94,6 +95,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
         random: random.stream(`writer ${ordinal}`),
         timer: systemTimer,
         signal: over.signal,
+        pauseMs: WRITER_PAUSE_MS,
       }),
     );
     const readers = Array.from({ length: READERS }, (_, ordinal) =>

@@ -34,6 +34,8 @@ export async function countingClient(
     readonly random: SeededRandom;
     readonly timer: Timer;
     readonly signal: AbortSignal;
+    /** Between two batches. */
+    readonly pauseMs?: number;
   },
 ): Promise<ClientCounts> {
   const { ledger, logFile, random, timer, signal } = options;
@@ -51,7 +53,7 @@ export async function countingClient(
       ledger.noteAcknowledged(accepted);
       appendFileSync(logFile, `${JSON.stringify({ acknowledged: accepted.map(({ write }) => write) })}\n`);
     }
-    await timer.sleep(PAUSE_MS, signal);
+    await timer.sleep(options.pauseMs ?? PAUSE_MS, signal);
   }
   return { acknowledged, unanswered };
 }

@@ -10,7 +10,7 @@ export const ownWatermark = (slot: number, feedEpoch: string): string => `own.${
 /** Watermark of what was imported. */
 export const importsWatermark = (feedEpoch: string): string => `imports@${feedEpoch}`;
 
-/** Up to where every copy of the store has what the log holds. */
+/** One more than the sequence up to which every copy of the store has what the log holds; 0 while nobody has looked yet. */
 export const copiesWatermark = (feedEpoch: string): string => `copies@${feedEpoch}`;
 
 /** Lease of the process that appends and applies under a slot. */

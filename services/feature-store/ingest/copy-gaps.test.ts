@@ -25,7 +25,6 @@ class Cluster {
   readonly #handOnMs = [0, 0, 0];
   readonly seen = new Set<number>();
   departures = 0;
-  wholeSinceMs = 0;
   last = 0;
 
   constructor(random: SeededRandom) {
@@ -90,7 +89,7 @@ class Cluster {
 
   states() {
     const away = [...this.seen].map(String);
-    return { away, departures: this.departures, wholeSinceMs: undefined };
+    return { away, departures: this.departures };
   }
 
   /** Applied again to every copy; false where one is away. */
@@ -113,7 +112,7 @@ function holdsAll(cluster: Cluster, through: number): boolean {
 function run(seed: string): { readonly floor: number; readonly last: number; readonly again: number } {
   const random = seededRandom(seed);
   const cluster = new Cluster(random);
-  let gaps = new CopyGaps({ floor: 0, departures: 0, isTrusted: true });
+  let gaps = new CopyGaps({ floor: 0, departures: 0, isKnown: true });
   let again = 0;
   const step = (nowMs: number, isQuiet: boolean): void => {
     cluster.write();
@@ -121,7 +120,7 @@ function run(seed: string): { readonly floor: number; readonly last: number; rea
     if (!isQuiet && random.float() < 0.02) cluster.die(node, nowMs);
     if (isQuiet || random.float() < 0.05) cluster.return(node, nowMs);
     if (!isQuiet && random.float() < 0.005)
-      gaps = new CopyGaps({ floor: gaps.floor, departures: cluster.departures, isTrusted: false });
+      gaps = new CopyGaps({ floor: gaps.floor, departures: cluster.departures, isKnown: false });
     cluster.pass(nowMs);
     const { departures } = cluster;
     if (gaps.look(nowMs, cluster.states()).kind === 'apply-again') {
@@ -153,8 +152,8 @@ test('whatever nodes and processes die and return, every copy has all rows up to
 });
 
 test('while no node goes nothing is applied again, and the floor trails what was applied', () => {
-  const gaps = new CopyGaps({ floor: 10, departures: 0, isTrusted: true });
-  const whole = { away: [], departures: 0, wholeSinceMs: 0 };
+  const gaps = new CopyGaps({ floor: 10, departures: 0, isKnown: true });
+  const whole = { away: [], departures: 0 };
   for (let nowMs = 0; nowMs <= 100_000; nowMs += COPIES_SAMPLE_MS) {
     expect(gaps.look(nowMs, whole)).toEqual({ kind: 'nothing' });
     gaps.sample(nowMs, 10 + nowMs);
@@ -163,12 +162,12 @@ test('while no node goes nothing is applied again, and the floor trails what was
 });
 
 test('absences that overlap are one, told with all nodes, and an absence between two looks counts', () => {
-  const gaps = new CopyGaps({ floor: 7, departures: 0, isTrusted: true });
-  gaps.look(0, { away: ['a'], departures: 1, wholeSinceMs: undefined });
-  gaps.look(1_000, { away: ['a', 'b'], departures: 2, wholeSinceMs: undefined });
-  gaps.look(2_000, { away: ['b'], departures: 2, wholeSinceMs: undefined });
+  const gaps = new CopyGaps({ floor: 7, departures: 0, isKnown: true });
+  gaps.look(0, { away: ['a'], departures: 1 });
+  gaps.look(1_000, { away: ['a', 'b'], departures: 2 });
+  gaps.look(2_000, { away: ['b'], departures: 2 });
   expect(gaps.state).toEqual({ kind: 'away', nodes: ['b'] });
-  const back = { away: [], departures: 2, wholeSinceMs: 3_000 };
+  const back = { away: [], departures: 2 };
   expect(gaps.look(3_000, back)).toEqual({ kind: 'nothing' });
   const due = gaps.look(3_000 + COPIES_SETTLE_MS, back);
   expect(due).toEqual({ kind: 'apply-again', gap: { nodes: ['a', 'b'] } });
@@ -182,8 +181,8 @@ test('absences that overlap are one, told with all nodes, and an absence between
 });
 
 test('who cannot know whether a node was away takes it that one was', () => {
-  const gaps = new CopyGaps({ floor: 7, departures: 4, isTrusted: false });
-  const whole = { away: [], departures: 4, wholeSinceMs: 0 };
+  const gaps = new CopyGaps({ floor: 7, departures: 4, isKnown: false });
+  const whole = { away: [], departures: 4 };
   expect(gaps.look(0, whole)).toEqual({ kind: 'nothing' });
   expect(gaps.look(COPIES_SETTLE_MS, whole)).toEqual({ kind: 'apply-again', gap: { nodes: [] } });
 });

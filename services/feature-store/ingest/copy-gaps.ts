@@ -37,11 +37,11 @@ export class CopyGaps {
   #away: readonly string[] = [];
   #departures: number;
 
-  /** `isTrusted`: this process has seen that no node was away since the floor was written down. */
-  constructor(from: { readonly floor: number; readonly departures: number; readonly isTrusted: boolean }) {
+  /** `isKnown`: no node was away since the floor was written down. Who begins to look cannot know that. */
+  constructor(from: { readonly floor: number; readonly departures: number; readonly isKnown: boolean }) {
     this.#floor = from.floor;
     this.#departures = from.departures;
-    if (!from.isTrusted) this.#gap = { nodes: new Set(), wholeSinceMs: undefined };
+    if (!from.isKnown) this.#gap = { nodes: new Set(), wholeSinceMs: undefined };
   }
 
   /** Up to here every copy has every row; never goes back. */

@@ -8,7 +8,7 @@ import type { StoreCopies } from '../ports/store-copies.ts';
 import { copiesWatermark } from './applied-names.ts';
 import { ApplyAgain } from './apply-again.ts';
 import { CopyGaps, type Gap } from './copy-gaps.ts';
-import { AGAIN_TOLD_MS, COPIES_LOOK_MS, COPIES_SAMPLE_MS, COPIES_TRUSTED_MS } from './ingest-limits.ts';
+import { AGAIN_TOLD_MS, COPIES_LOOK_MS, COPIES_SAMPLE_MS } from './ingest-limits.ts';
 import { appliedThrough, lastOf } from './log-tails.ts';
 import { NO_STEP, type ReplaySteps } from './replay-step.ts';
 
@@ -32,7 +32,7 @@ export class CopyKeeper {
   readonly #options: CopyKeeperOptions;
   readonly #again: ApplyAgain;
   #gaps: CopyGaps | undefined;
-  #writtenFloor = 0;
+  #written = 0;
   #told: { readonly text: string; readonly atMs: number } | undefined;
   #forgotten: string | undefined;
 
@@ -76,21 +76,19 @@ export class CopyKeeper {
       }
       await timer.sleep(COPIES_LOOK_MS, signal);
     }
-    await this.#end().catch((error: unknown) => {
-      logger.warn({ err: error }, 'how far all nodes of the store have all rows was not written down');
-    });
     this.#options.metrics.gauge('featuremesh_store_nodes_away', {}, 0);
   }
 
   async #begin(): Promise<CopyGaps> {
-    const { store, log, clock } = this.#options;
-    const floor = await store.watermark(copiesWatermark(log.feedEpoch));
-    this.#writtenFloor = floor;
-    const { departures, wholeSinceMs } = store.copies();
-    const isTrusted = wholeSinceMs !== undefined && clock.monotonicMs() - wholeSinceMs >= COPIES_TRUSTED_MS;
-    // Without a floor the store is new, or of a version that had none.
-    if (floor > 0) return new CopyGaps({ floor, departures, isTrusted });
-    return new CopyGaps({ floor: await appliedThrough(log, store), departures, isTrusted: true });
+    const { store, log } = this.#options;
+    const written = await store.watermark(copiesWatermark(log.feedEpoch));
+    this.#written = written;
+    const { departures } = store.copies();
+    if (written > 0) return new CopyGaps({ floor: written - 1, departures, isKnown: false });
+    // The store is new, or of a version that looked after nothing.
+    const floor = await appliedThrough(log, store);
+    await this.#write(floor);
+    return new CopyGaps({ floor, departures, isKnown: true });
   }
 
   async #look(gaps: CopyGaps, signal: AbortSignal): Promise<void> {
@@ -151,20 +149,12 @@ export class CopyKeeper {
     await this.#write(gaps.floor);
   }
 
-  /** Ended in order, with no node away: whoever comes next need not take it that one was. */
-  async #end(): Promise<void> {
-    const gaps = this.#gaps;
-    this.#gaps = undefined;
-    if (gaps?.state.kind !== 'whole') return;
-    const { log, store } = this.#options;
-    if (store.copies().wholeSinceMs !== undefined) await this.#write(await appliedThrough(log, store));
-  }
-
   async #write(floor: number): Promise<void> {
-    if (floor <= this.#writtenFloor) return;
+    const sequence = floor + 1;
+    if (sequence <= this.#written) return;
     const { log, store } = this.#options;
-    await store.apply({ ...NO_STEP, watermark: { name: copiesWatermark(log.feedEpoch), sequence: floor } });
-    this.#writtenFloor = floor;
+    await store.apply({ ...NO_STEP, watermark: { name: copiesWatermark(log.feedEpoch), sequence } });
+    this.#written = sequence;
   }
 }
 

@@ -53,6 +53,12 @@ export const MAX_SLOTS = 16;
 /** How long after an append of unknown outcome the log is read again: what the broker still had of it has landed by then. */
 export const UNKNOWN_APPEND_QUARANTINE_MS = 10_000;
 
+/** After this long a writer is told that its rows are in the log and not in the store yet: a little more than a region's deadline for a read … */
+export const APPLY_PATIENCE_MS = 2_000;
+
+/** … and after this while earlier steps are late by so much. */
+export const LATE_APPLY_PATIENCE_MS = 200;
+
 /** First and longest pause between two tries of a recovery. */
 export const RETRY_FIRST_MS = 50;
 
@@ -103,9 +109,6 @@ export const COPIES_LAG_MS = 30_000;
 
 /** How long all nodes must have been back before rows are applied again: each must have heard of the others. */
 export const COPIES_SETTLE_MS = 5_000;
-
-/** A process that has seen all nodes for so long need not take it that one was away: more than the lag and two samples. */
-export const COPIES_TRUSTED_MS = 60_000;
 
 /** Messages of the log whose rows are applied again before it is written down how far that got. */
 export const AGAIN_SLICE_MESSAGES = 10_000;

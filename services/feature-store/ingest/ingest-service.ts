@@ -2,7 +2,7 @@ import { MAX_CHUNK_ROWS } from '@featuremesh/domain/limits';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { RegionId } from '@featuremesh/domain/region-id';
 import { fail } from '@featuremesh/domain/result';
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
 import type { Random } from '@featuremesh/runtime/random';
@@ -37,7 +37,7 @@ export interface IngestOptions {
   readonly tables: TableLookup;
   readonly store: OnlineStore & StampBounds;
   readonly log: ChangeLog;
-  readonly clock: Clock;
+  readonly clock: Clock & MonotonicClock;
   readonly timer: Timer;
   readonly random: Random;
   /** Node slot of this process; no two live processes of a region share one. */

@@ -9,7 +9,7 @@ import type { AppendOutcome, ChangeLog, ChunkAppend, LogFilter, LogMessage } fro
 import type { ApplyOutcome, ApplyStep } from '../ports/online-store.ts';
 import { ownWatermark } from './applied-names.ts';
 import { HeldGroups } from './held-groups.ts';
-import { UNKNOWN_APPEND_QUARANTINE_MS } from './ingest-limits.ts';
+import { APPLY_PATIENCE_MS, UNKNOWN_APPEND_QUARANTINE_MS } from './ingest-limits.ts';
 import { LogReplay } from './log-replay.ts';
 import { OwnApplier, type OwnWriteOutcome } from './own-applier.ts';
 import { ReplaySteps } from './replay-step.ts';
@@ -64,7 +64,10 @@ class ScriptedLog implements Pick<ChangeLog, 'feedEpoch' | 'append' | 'readFrom'
 class FailingStore extends MemoryOnlineStore {
   failures = 0;
   stale = false;
+  /** Steps wait for it. */
+  held: Promise<void> | undefined;
   override async apply(step: ApplyStep): Promise<ApplyOutcome> {
+    await this.held;
     if (this.stale) throw new ProblemError(problem('STALE_LEASE', 'taken over'));
     if (this.failures > 0) {
       this.failures -= 1;
@@ -76,7 +79,12 @@ class FailingStore extends MemoryOnlineStore {
   }
 }
 
-const clock = { now: 1_000, nowMs: () => clock.now, nowUs: () => BigInt(clock.now) * 1_000n };
+const clock = {
+  now: 1_000,
+  nowMs: () => clock.now,
+  nowUs: () => BigInt(clock.now) * 1_000n,
+  monotonicMs: () => clock.now,
+};
 /** Every sleep passes its time at once. */
 const timer = {
   sleep: async (ms: number) => {
@@ -113,7 +121,7 @@ beforeEach(async () => {
   };
   startApplier = hadOtherOwner => {
     applier = new OwnApplier(
-      { slot: 0, lease, log: changeLog, store, replay, timer, logger, onFenced },
+      { slot: 0, lease, log: changeLog, store, replay, clock, timer, logger, onFenced },
       { tail: 0, hadOtherOwner },
     );
   };
@@ -194,6 +202,25 @@ test('while the store stays down chunks are pending, and all are applied when it
   await recovered();
   for (let at = 0; at < 5; at += 1) expect(await has(`k${at}`)).toBe(true);
   expect(await store.watermark(WATERMARK)).toBe(5);
+});
+
+test('a writer waits for a late store so long and no longer, the next ones less; what was late is applied all the same, in order', async () => {
+  let release = (): void => undefined;
+  store.held = new Promise(resolve => {
+    release = resolve;
+  });
+  let sinceMs = clock.now;
+  expect(await write('a')).toMatchObject({ kind: 'stored', online: 'PENDING' });
+  expect(clock.now - sinceMs).toBeGreaterThanOrEqual(APPLY_PATIENCE_MS);
+  sinceMs = clock.now;
+  expect(await write('b')).toMatchObject({ kind: 'stored', online: 'PENDING' });
+  expect(clock.now - sinceMs).toBeLessThan(APPLY_PATIENCE_MS);
+  expect(await store.watermark(WATERMARK)).toBe(0);
+  release();
+  store.held = undefined;
+  expect(await write('c')).toMatchObject({ online: 'APPLIED' });
+  expect([await has('a'), await has('b'), applier.isBehind]).toEqual([true, true, false]);
+  expect(await store.watermark(WATERMARK)).toBe(3);
 });
 
 test('a lost lease is told once, and the chunk is in the log for who took over', async () => {

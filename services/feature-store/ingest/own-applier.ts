@@ -1,10 +1,18 @@
+import type { MonotonicClock } from '@featuremesh/runtime/clock';
+import { Deadlines } from '@featuremesh/runtime/deadlines';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { AppendOutcome, ChangeLog, ChunkAppend } from '../ports/change-log.ts';
 import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
 import { ownWatermark } from './applied-names.ts';
-import { RETRY_FIRST_MS, RETRY_LONGEST_MS, UNKNOWN_APPEND_QUARANTINE_MS } from './ingest-limits.ts';
+import {
+  APPLY_PATIENCE_MS,
+  LATE_APPLY_PATIENCE_MS,
+  RETRY_FIRST_MS,
+  RETRY_LONGEST_MS,
+  UNKNOWN_APPEND_QUARANTINE_MS,
+} from './ingest-limits.ts';
 import { isStaleLease } from './lease-failures.ts';
 import type { LogReplay } from './log-replay.ts';
 import type { BareStep } from './replay-step.ts';
@@ -21,6 +29,7 @@ export interface OwnApplierOptions {
   readonly log: ChangeLog;
   readonly store: OnlineStore;
   readonly replay: LogReplay;
+  readonly clock: MonotonicClock;
   readonly timer: Timer;
   readonly logger: Logger;
   readonly onFenced: () => void;
@@ -50,6 +59,9 @@ export class OwnApplier {
   /** Appends wait here while a recovery hands over. */
   #gate: Promise<void> = Promise.resolve();
   #storeFailing = false;
+  readonly #deadlines: Deadlines;
+  /** Steps whose writers were answered before the store did. */
+  #late = 0;
   #logWasReplaced = false;
   /** Counts what may still land in the log; quiet again some time after the last, by no clock that may jump. */
   #quarantine = 0;
@@ -61,6 +73,7 @@ export class OwnApplier {
    */
   constructor(options: OwnApplierOptions, from: { readonly tail: number; readonly hadOtherOwner: boolean }) {
     this.#options = options;
+    this.#deadlines = new Deadlines(options);
     this.#watermark = ownWatermark(options.slot, options.log.feedEpoch);
     this.#mode = { kind: 'direct', tail: from.tail };
     if (!from.hadOtherOwner) return;
@@ -98,7 +111,7 @@ export class OwnApplier {
         this.#options.logger.error({}, 'the log counts anew: it was made anew while this process ran');
         return { kind: 'unknown' };
       }
-      const applying = this.#issue(outcome.sequence, stepOf(outcome.sequence));
+      const applying = this.#inTime(this.#issue(outcome.sequence, stepOf(outcome.sequence)));
       settle();
       const online = await applying;
       if (onCrashPoint !== undefined) await onCrashPoint('own/applied');
@@ -127,6 +140,25 @@ export class OwnApplier {
   /** Nothing of another log is acknowledged here: the watermark counts this one. The process ends as soon as it knows the new epoch. */
   #isOfAnotherLog(sequence: number): boolean {
     return this.#mode.kind === 'direct' && sequence <= this.#mode.tail;
+  }
+
+  /** A writer whose rows are in the log does not wait for a store that is late, and hardly while it is known to be; the step goes on. */
+  #inTime(applying: Promise<'APPLIED' | 'PENDING'>): Promise<'APPLIED' | 'PENDING'> {
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const patienceMs = this.#late > 0 ? LATE_APPLY_PATIENCE_MS : APPLY_PATIENCE_MS;
+      const deadline = this.#deadlines.open(patienceMs, () => {
+        isLate = true;
+        this.#late += 1;
+        resolve('PENDING');
+      });
+      applying
+        .finally(() => {
+          this.#deadlines.cancel(deadline);
+          if (isLate) this.#late -= 1;
+        })
+        .then(resolve, reject);
+    });
   }
 
   /** Called in log order. The step of a later chunk moves the watermark only from where this one left it. */

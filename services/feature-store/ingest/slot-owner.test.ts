@@ -12,7 +12,11 @@ import { ReplaySteps } from './replay-step.ts';
 import { SlotOwner } from './slot-owner.ts';
 
 const logger = createLogger({}, { level: 'silent' });
-const clock = { nowMs: () => Date.now(), nowUs: () => BigInt(Date.now()) * 1_000n };
+const clock = {
+  nowMs: () => Date.now(),
+  nowUs: () => BigInt(Date.now()) * 1_000n,
+  monotonicMs: () => performance.now(),
+};
 
 /** Answers leases late. */
 class LimpingStore extends MemoryOnlineStore {

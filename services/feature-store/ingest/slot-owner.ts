@@ -1,5 +1,5 @@
 import { ProblemError, problem } from '@featuremesh/domain/problem';
-import type { Clock } from '@featuremesh/runtime/clock';
+import type { Clock, MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Timer } from '@featuremesh/runtime/timer';
 import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
@@ -28,7 +28,7 @@ export interface SlotOwnerOptions {
   readonly log: ChangeLog;
   readonly store: OnlineStore & StampBounds;
   readonly replay: LogReplay;
-  readonly clock: Clock;
+  readonly clock: Clock & MonotonicClock;
   readonly timer: Timer;
   readonly logger: Logger;
   /** Given by tests only. */
@@ -179,11 +179,11 @@ export class SlotOwner {
       };
       const tail = storeIsDown ? 0 : await replay.ownTail(slot, { watermark, lease, signal, onApplied });
       if (signal.aborted) return false;
-      const stamps = await StampClock.open({ slot, bounds: store, clock, lease, seenUs });
+      const stamps = await StampClock.open({ slot, bounds: store, clock, timer, lease, seenUs });
       const onFenced = (): void => this.#lose();
       const { onCrashPoint } = this.#options;
       const applier = new OwnApplier(
-        { slot, lease, log, store, replay, timer, logger, onFenced, onCrashPoint },
+        { slot, lease, log, store, replay, clock, timer, logger, onFenced, onCrashPoint },
         { tail, hadOtherOwner: storeIsDown || this.#isContended },
       );
       this.#isContended = false;

@@ -2,6 +2,17 @@ import { MemoryOnlineState, MemoryOnlineStore } from '@featuremesh/testkit/memor
 import { expect, test } from 'vitest';
 import { StampClock } from './stamp-clock.ts';
 
+/** Waits end when the test says so. */
+let ends: (() => void)[] = [];
+const timer = {
+  sleep: (_: number, signal?: AbortSignal) =>
+    new Promise<void>(resolve => {
+      ends.push(resolve);
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+    }),
+  every: () => ({ stop: () => undefined }),
+};
+
 const state = (): MemoryOnlineState => new MemoryOnlineState();
 
 async function open(kept: MemoryOnlineState, clock: { us: bigint }, seenUs = 0n, holder = 'a') {
@@ -9,7 +20,7 @@ async function open(kept: MemoryOnlineState, clock: { us: bigint }, seenUs = 0n,
   const lease = await bounds.acquireLease({ name: 'slot.1', holder, nowMs: 0, untilMs: 0 });
   if (lease === undefined) throw new Error('no lease');
   const now = { nowMs: () => Number(clock.us / 1_000n), nowUs: () => clock.us };
-  return { bounds, stamps: await StampClock.open({ slot: 1, bounds, clock: now, lease, seenUs }) };
+  return { bounds, stamps: await StampClock.open({ slot: 1, bounds, clock: now, timer, lease, seenUs }) };
 }
 
 test('stamps rise within and between chunks, and stay before the bound that was kept', async () => {
@@ -104,4 +115,32 @@ test('a request inside its chunk goes on while another waits for a new bound', a
   clock.us += 60_000_000n;
   expect(stamps.beginChunk()).toBe(false);
   expect(stamps.next()).toEqual({ ...before, counter: before.counter + 1 });
+});
+
+test('rows do not wait for a bound whose raising hangs: stamps keep to the one there is, and go on when it was raised', async () => {
+  const clock = { us: 5_000_000_000n };
+  const { stamps, bounds } = await open(state(), clock);
+  expect(stamps.beginChunk()).toBe(true);
+  const before = stamps.next();
+  let answer = (): void => undefined;
+  const answered = new Promise<void>(resolve => {
+    answer = resolve;
+  });
+  const raise = bounds.raiseStampBound.bind(bounds);
+  bounds.raiseStampBound = bound => answered.then(() => raise(bound));
+  clock.us += 10_000_000n;
+  expect(stamps.beginChunk()).toBe(false);
+  ends = [];
+  const reserving = stamps.reserve();
+  for (const end of ends) end();
+  await reserving;
+  expect(stamps.beginChunk()).toBe(true);
+  const frozen = stamps.next();
+  expect(frozen.physicalUs > before.physicalUs).toBe(true);
+  expect(frozen.physicalUs < (await bounds.stampBoundUs(1))).toBe(true);
+  const again = stamps.reserve();
+  answer();
+  await again;
+  expect(stamps.beginChunk()).toBe(true);
+  expect(stamps.next().physicalUs).toBe(clock.us);
 });

@@ -2,6 +2,7 @@ import { assert } from '@featuremesh/domain/assert';
 import { type AcceptedStamp, HybridClock, STAMP_PERSIST_AHEAD_US } from '@featuremesh/domain/hybrid-clock';
 import { ProblemError, problem } from '@featuremesh/domain/problem';
 import type { Clock } from '@featuremesh/runtime/clock';
+import type { Timer } from '@featuremesh/runtime/timer';
 import type { LeaseRef } from '../ports/online-store.ts';
 import type { StampBounds } from '../ports/stamp-bounds.ts';
 import { isStaleLease } from './lease-failures.ts';
@@ -11,6 +12,9 @@ import { isStaleLease } from './lease-failures.ts';
  * no created times that others would call future.
  */
 const BOUND_AHEAD_US = 2_000_000n;
+
+/** Rows wait so long for a bound that is being raised, then stamps keep to the one there is; it takes some milliseconds where nothing is wrong. */
+const RESERVE_PATIENCE_MS = 500;
 
 /** Room that a chunk needs beyond its own time: what the hybrid clock asks for, and some for its rows. */
 const CHUNK_ROOM_US = STAMP_PERSIST_AHEAD_US + 200_000n;
@@ -23,6 +27,7 @@ export class StampClock {
   readonly #slot: number;
   readonly #bounds: StampBounds;
   readonly #clock: Clock;
+  readonly #timer: Timer;
   readonly #lease: LeaseRef;
   readonly #stamps: HybridClock;
   #nowUs: bigint;
@@ -34,12 +39,14 @@ export class StampClock {
     slot: number;
     bounds: StampBounds;
     clock: Clock;
+    timer: Timer;
     lease: LeaseRef;
     startAfterUs: bigint;
   }) {
     this.#slot = options.slot;
     this.#bounds = options.bounds;
     this.#clock = options.clock;
+    this.#timer = options.timer;
     this.#lease = options.lease;
     this.#nowUs = later(options.clock.nowUs(), options.startAfterUs);
     this.#boundUs = options.startAfterUs;
@@ -56,6 +63,7 @@ export class StampClock {
     slot: number;
     bounds: StampBounds;
     clock: Clock;
+    timer: Timer;
     lease: LeaseRef;
     seenUs: bigint;
   }): Promise<StampClock> {
@@ -83,14 +91,22 @@ export class StampClock {
   }
 
   /**
-   * Raises the persisted bound. While the store does not answer, stamps keep to the old one, since writes go on without the store.
-   * Rejects with STALE_LEASE where the slot was taken over.
+   * Raises the persisted bound. While the store does not answer, or not soon, stamps keep to the old one, since writes go on without the
+   * store. Rejects with STALE_LEASE where the slot was taken over.
    */
   async reserve(): Promise<void> {
     this.#raising ??= this.#raise().finally(() => {
       this.#raising = undefined;
     });
-    await this.#raising;
+    const raised = new AbortController();
+    const late = this.#timer.sleep(RESERVE_PATIENCE_MS, raised.signal).then(() => {
+      if (!raised.signal.aborted && this.#raising !== undefined) this.#isFrozen = true;
+    });
+    try {
+      await Promise.race([this.#raising, late]);
+    } finally {
+      raised.abort();
+    }
   }
 
   /** The next stamp of the chunk begun last. */

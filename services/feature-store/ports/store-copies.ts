@@ -4,8 +4,6 @@ export interface CopyStates {
   readonly away: readonly string[];
   /** How often a node went since this process began to look: two looks that differ in it have missed an absence. */
   readonly departures: number;
-  /** Since when none was away, by the monotonic clock; undefined while one is. */
-  readonly wholeSinceMs: number | undefined;
 }
 
 /** What a store on several nodes can say beside `OnlineStore`: a node that was away lacks what its cluster did not keep for it. */

@@ -19,7 +19,7 @@ const cluster = Object.assign(new EventEmitter(), {
 const client = new Client({ contactPoints: ['192.0.2.1'] });
 
 function policy(fallbacks: readonly string[]): RegionRoutingPolicy {
-  const routing = new RegionRoutingPolicy('dc1', fallbacks);
+  const routing = new RegionRoutingPolicy('dc1', fallbacks, { monotonicMs: () => 0 });
   routing.init(client, cluster, error => expect(error).toBeUndefined());
   return routing;
 }

@@ -14,6 +14,7 @@ import { type CallClass, classesOf, LOCAL_ONLY, PASSAGES } from './call-classes.
 import { unavailable } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions } from './cassandra-options.ts';
 import { InFlightGate } from './in-flight-gate.ts';
+import { NextNodePolicy } from './next-node-policy.ts';
 import { NodeWatch, type WatchedClient } from './node-watch.ts';
 import { dataCentresOf, RegionRoutingPolicy } from './routing-policies.ts';
 import { SpeculateReads } from './speculate-reads.ts';
@@ -32,6 +33,10 @@ const AGREEMENT_POLL_MS = 30;
 
 /** Where Cassandra listens unless told otherwise. */
 const DEFAULT_PORT = 9_042;
+
+/** Pauses between two tries to connect to a node that is away: a refused connection costs nothing beside what is missed without the node. */
+const RECONNECT_FIRST_MS = 200;
+const RECONNECT_LONGEST_MS = 2_000;
 
 /** Statements prepared per client: seven of each table, and those of the records. */
 const STATEMENTS_PER_TABLE = 7;
@@ -65,7 +70,7 @@ export class Cql {
     this.#gate = new InFlightGate(options.clock);
     this.#deadlines = new Deadlines(options);
     this.#classes = classesOf(options.consistency);
-    this.#nodes = new NodeWatch(client as unknown as WatchedClient, options.clock);
+    this.#nodes = new NodeWatch(client as unknown as WatchedClient);
     this.keyspace = options.keyspace;
   }
 
@@ -229,17 +234,23 @@ function addressOf({ contactPoints, credentials, tls }: CassandraStoreOptions): 
 }
 
 function clientOf(options: CassandraStoreOptions): Client {
-  const { localDataCentre, fallbackDataCentres } = options;
-  const routing = new RegionRoutingPolicy(localDataCentre, fallbackDataCentres);
+  const { localDataCentre, fallbackDataCentres, clock } = options;
+  const routing = new RegionRoutingPolicy(localDataCentre, fallbackDataCentres, clock);
   const speculation = new SpeculateReads(localDataCentre, fallbackDataCentres);
   const client = new Client({
     ...addressOf(options),
     policies: {
       loadBalancing: routing,
-      reconnection: new policies.reconnection.ExponentialReconnectionPolicy(200, 10_000, true),
+      // The driver acts on one of several nodes that the cluster calls back at once; the others are found by trying.
+      reconnection: new policies.reconnection.ExponentialReconnectionPolicy(
+        RECONNECT_FIRST_MS,
+        RECONNECT_LONGEST_MS,
+        true,
+      ),
+      retry: new NextNodePolicy(),
       speculativeExecution: speculation,
     },
-    profiles: [localOnlyProfile(localDataCentre)],
+    profiles: [localOnlyProfile(options)],
     // Rows are views of the answer's bytes, which the driver never writes to again: one copy less per row.
     encoding: { useBigIntAsLong: true, copyBuffer: false },
     maxPrepared: options.maxTables * STATEMENTS_PER_TABLE + OTHER_STATEMENTS,
@@ -252,8 +263,9 @@ function clientOf(options: CassandraStoreOptions): Client {
   return client;
 }
 
-function localOnlyProfile(localDataCentre: string): ExecutionProfile {
-  return new ExecutionProfile(LOCAL_ONLY, { loadBalancing: new RegionRoutingPolicy(localDataCentre, []) });
+function localOnlyProfile({ localDataCentre, clock }: CassandraStoreOptions): ExecutionProfile {
+  const loadBalancing = new RegionRoutingPolicy(localDataCentre, [], clock);
+  return new ExecutionProfile(LOCAL_ONLY, { loadBalancing });
 }
 
 function portOf(contactPoints: readonly string[]): number {

@@ -3,24 +3,41 @@ import type { Client, ExecutionOptions, Host, HostMap } from 'cassandra-driver';
 import { expect, test } from 'vitest';
 import { RegionRoutingPolicy } from './routing-policies.ts';
 
-const nodes = ['a', 'b', 'c', 'd'].map(address => ({ address, datacenter: 'dc1' }));
-const others = ['x', 'y'].map(address => ({ address, datacenter: 'dc2' }));
+const down = new Set<string>();
+const nodes = ['a', 'b', 'c', 'd'].map(address => ({
+  address,
+  datacenter: 'dc1',
+  isUp: () => !down.has(address),
+}));
+const others = ['x', 'y'].map(address => ({ address, datacenter: 'dc2', isUp: () => true }));
 const hosts = Object.assign(new EventEmitter(), {
   length: 6,
   values: () => [...nodes, ...others],
   forEach: (each: (host: object) => void) => [...nodes, ...others].forEach(each),
 }) as unknown as HostMap;
 /** Of the key `at` the replicas are x of the other data centre and two nodes, from the one numbered `at` on. */
-const client = {
+const client = Object.assign(new EventEmitter(), {
   getReplicas: (_keyspace: string, [at = 0]: Buffer) => [others[0], nodes[at], nodes[(at + 1) % 4]],
-} as unknown as Client;
+}) as unknown as Client & EventEmitter;
+let nowMs = 0;
 
 async function planOf(
   fallbacks: readonly string[],
   options: { own?: Buffer; routingKey?: Buffer } | null,
 ): Promise<string> {
-  const policy = new RegionRoutingPolicy('dc1', fallbacks);
+  return planBy(policyOf(fallbacks), options);
+}
+
+function policyOf(fallbacks: readonly string[]): RegionRoutingPolicy {
+  const policy = new RegionRoutingPolicy('dc1', fallbacks, { monotonicMs: () => nowMs });
   policy.init(client, hosts, () => undefined);
+  return policy;
+}
+
+async function planBy(
+  policy: RegionRoutingPolicy,
+  options: { own?: Buffer; routingKey?: Buffer } | null,
+): Promise<string> {
   const execution = {
     getKeyspace: () => 'ks',
     getRoutingKey: () => options?.routingKey ?? options?.own,
@@ -51,4 +68,26 @@ test('one of a single key goes to either of its replicas, and one that is prepar
   for (let again = 0; again < 64; again++) first.add((await planOf([], { own: Buffer.from([1]) }))[0] ?? '');
   expect([...first].toSorted()).toEqual(['b', 'c']);
   expect([...(await planOf([], null))].toSorted().join('')).toBe('abcd');
+});
+
+test('a node that has just returned comes last of its data centre; where all have, the fallbacks that served until now come first', async () => {
+  const policy = policyOf(['dc2']);
+  const plan = (): Promise<string> => planBy(policy, { routingKey: Buffer.from([1]) });
+  const returns = (address: string): void => void client.emit('hostUp', { address });
+  expect(await plan()).toMatch(/^b[acd]{3}xy$/);
+  returns('b');
+  expect(await plan()).toMatch(/^[acd]{3}bxy$/);
+  for (const address of ['a', 'c']) returns(address);
+  expect(await plan()).toMatch(/^d[abc]{3}xy$/);
+  // The last one that was there goes: what is down is no reason to ask those that have just returned.
+  down.add('d');
+  expect(await plan()).toMatch(/^xy[abcd]{4}$/);
+  nowMs += 10_000;
+  down.clear();
+  returns('d');
+  expect(await plan()).toMatch(/^xy[abcd]{4}$/);
+  nowMs += 10_000;
+  expect(await plan()).toMatch(/^b[ac]{2}dxy$/);
+  nowMs += 10_000;
+  expect(await plan()).toMatch(/^b[acd]{3}xy$/);
 });

@@ -81,7 +81,7 @@ test('a keyspace without replicas here, and a schema newer than the program, are
   );
   expect(await refusal({})).toBe('connected');
   await define(`INSERT INTO ${keyspace}.fm_schema_versions (version, applied_at_ms) VALUES (99, 0)`);
-  expect(await refusal({})).toMatch(/schema version 99; this program knows 2: run a newer one/);
+  expect(await refusal({})).toMatch(/schema version 99; this program knows 3: run a newer one/);
 });
 
 test('before it is connected, a store answers nothing and says why; it does not report missing keys', async () => {
