@@ -82,7 +82,6 @@ export async function createRegionApp(options: RegionAppOptions): Promise<Region
   const fastify = createHttpServer({
     logger,
     metrics,
-    clock,
     timer,
     random,
     leaving: () => options.routeState() === 'draining',

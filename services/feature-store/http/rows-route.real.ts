@@ -7,7 +7,6 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { writeAnswerSchema } from '@featuremesh/contracts/http-rows';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
-import { systemClock } from '@featuremesh/runtime/clock';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
@@ -51,7 +50,6 @@ beforeAll(async () => {
   server = createHttpServer({
     logger: createLogger({}, { level: 'debug', stream: { write: line => void logLines.push(line) } }),
     metrics: new PrometheusMetrics({}, { processMetrics: false }),
-    clock: systemClock,
     timer: systemTimer,
     random: systemRandom,
     leaving: () => false,

@@ -1,4 +1,3 @@
-import { systemClock } from '@featuremesh/runtime/clock';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
@@ -15,7 +14,6 @@ beforeEach(async () => {
   fastify = createHttpServer({
     logger: createLogger({}, { level: 'debug', stream: { write: line => void lines.push(line) } }),
     metrics: new PrometheusMetrics({}, { processMetrics: false }),
-    clock: systemClock,
     timer: systemTimer,
     random: systemRandom,
     leaving: () => false,

@@ -1,7 +1,6 @@
 import { OWN_READ_PATH } from '@featuremesh/contracts/internal-api';
 import { MAX_JSON_BODY_BYTES } from '@featuremesh/domain/limits';
 import { problem } from '@featuremesh/domain/problem';
-import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import { malformedRequestAnswer } from '@featuremesh/runtime/malformed-request';
 import type { Metrics } from '@featuremesh/runtime/metrics';
@@ -36,7 +35,6 @@ const SERVED_WHILE_DRAINING: ReadonlySet<string> = new Set([
 export interface HttpServerOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
-  readonly clock: MonotonicClock;
   readonly timer: Timer;
   readonly random: Random;
   /** True once the process was told to end: every answer closes its connection, so that the next request goes elsewhere. */
@@ -50,7 +48,7 @@ export interface HttpServerOptions {
  * reference and answered as INTERNAL with that reference only; logs name routes, never addresses with keys in them.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { logger, metrics, clock, timer, random, leaving, draining } = options;
+  const { logger, metrics, timer, random, leaving, draining } = options;
   const fastify = Fastify({
     logger: false,
     bodyLimit: MAX_JSON_BODY_BYTES,
@@ -67,9 +65,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     },
   });
   // Hooks that call back cost nothing; ones that return promises cost one each.
-  const startedAtMs = new WeakMap<object, number>();
   fastify.addHook('onRequest', (request, reply, done) => {
-    startedAtMs.set(request, clock.monotonicMs());
     if (leaving()) reply.header('connection', 'close');
     if (!draining() || SERVED_WHILE_DRAINING.has(request.routeOptions.url ?? '')) return done();
     sendProblem(reply, problem('SHUTTING_DOWN', 'this process is draining'));
@@ -77,7 +73,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
-    const seconds = (clock.monotonicMs() - (startedAtMs.get(request) ?? clock.monotonicMs())) / 1_000;
+    const seconds = reply.elapsedTime / 1_000;
     metrics.count('featuremesh_http_requests_total', { route, status: String(reply.statusCode) });
     const outcome = outcomeOfStatus(reply.statusCode);
     metrics.observe('featuremesh_http_request_seconds', { route, outcome }, seconds);

@@ -4,15 +4,32 @@ import { RowDecoder } from '@featuremesh/domain/row-decoder';
 /** Decoders kept: about ten feature lists of each of 50 groups; a miss costs one compilation. */
 const MAX_DECODERS = 512;
 
+interface LastRead {
+  names: readonly string[];
+  vectorsAs: VectorsAs;
+  decoder: RowDecoder;
+}
+
 /** How vectors are answered. */
 export type VectorsAs = 'array' | 'base64f32';
 
 /** Compiled row decoders per (group version, revision, feature list); the one used longest ago leaves when full. */
 export class DecoderCache {
   readonly #decoders = new Map<string, RowDecoder>();
+  /** What each group was read for last: a planner gives the same list again and again, which needs no text to be found by. */
+  readonly #last = new WeakMap<CatalogueGroup, LastRead>();
 
   /** The decoder of `names`, in that order; names must be features of the group. */
   decoderOf(group: CatalogueGroup, names: readonly string[], vectorsAs: VectorsAs): RowDecoder {
+    const last = this.#last.get(group);
+    if (last?.names === names && last.vectorsAs === vectorsAs) return last.decoder;
+    const decoder = this.#find(group, names, vectorsAs);
+    if (last === undefined) this.#last.set(group, { names, vectorsAs, decoder });
+    else Object.assign(last, { names, vectorsAs, decoder });
+    return decoder;
+  }
+
+  #find(group: CatalogueGroup, names: readonly string[], vectorsAs: VectorsAs): RowDecoder {
     const key = `${group.id}/${group.version}/${group.revision}/${vectorsAs}/${names.join(',')}`;
     const cached = this.#decoders.get(key);
     if (cached !== undefined) {

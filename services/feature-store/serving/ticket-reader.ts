@@ -51,6 +51,8 @@ export interface Readable {
 interface GroupParts {
   readonly encoder: KeyEncoder;
   readonly names: ReadonlySet<string>;
+  /** The list of features that was last found to be the group's. */
+  checked: readonly string[] | undefined;
 }
 
 /**
@@ -121,10 +123,12 @@ export class TicketReader {
       return fail(problem('UNKNOWN_GROUP', 'this region does not know the group version'));
     if (ticket.f.length > MAX_READ_FEATURES)
       return fail(problem('TOO_MANY_FEATURES', `at most ${MAX_READ_FEATURES} features in one read`));
-    const { names } = this.#partsOf(found.group);
-    const unknown = ticket.f.find(name => !names.has(name));
+    const parts = this.#partsOf(found.group);
+    if (parts.checked === ticket.f) return ok(found);
+    const unknown = ticket.f.find(name => !parts.names.has(name));
     if (unknown !== undefined)
       return fail(problem('UNKNOWN_FEATURE', `${found.group.definition.name} has no feature ${unknown}`));
+    parts.checked = ticket.f;
     return ok(found);
   }
 
@@ -237,7 +241,7 @@ export class TicketReader {
     let parts = this.#parts.get(group);
     if (parts === undefined) {
       const names = new Set(group.definition.features.map(feature => feature.name));
-      parts = { encoder: new KeyEncoder(group.joinKeys), names };
+      parts = { encoder: new KeyEncoder(group.joinKeys), names, checked: undefined };
       this.#parts.set(group, parts);
     }
     return parts;
