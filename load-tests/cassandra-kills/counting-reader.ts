@@ -7,7 +7,7 @@ import type { Ledger } from '../nemesis/ledger.ts';
 /** Keys of one read. */
 const SLATE_KEYS = 51;
 /** Of the machine's cores nodes that start need most. */
-const PAUSE_MS = 50;
+const PAUSE_MS = 100;
 
 /** What became of the readers' requests; counted as they go. */
 export interface ReadCounts {

@@ -23,7 +23,7 @@ export type Kill = keyof typeof KILLS;
 
 const WRITERS = 2;
 const READERS = 2;
-const WRITER_PAUSE_MS = 30;
+const WRITER_PAUSE_MS = 50;
 /** Reads and acknowledged writes that must come after a kill, before the nodes are started again. */
 const MUST_GO_ON = 25;
 const GO_ON_WITHIN_MS = 60_000;
@@ -61,7 +61,7 @@ export interface KillOutcome {
   /** From the start of the nodes until the region called all of them back. */
   readonly backMs: number;
   readonly readsFailed: number;
-  readonly writesFailed: number;
+  readonly rowsUnanswered: number;
 }
 
 /** What came of a run; `broken` is empty where nothing acknowledged is lost and the data centres are byte-identical. */
@@ -87,6 +87,11 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
     const ledger = new Ledger();
     const over = new AbortController();
     const reads: ReadCounts = { answered: 0, failed: 0 };
+    const stalls = new StallWatch(systemTimer, {
+      reads: () => reads.answered,
+      writes: () => ledger.acknowledged,
+    });
+    const watch: Watch = { ledger, reads, stalls, rowsUnanswered: 0, returnedMs: performance.now() };
     const clients = Array.from({ length: WRITERS }, (_, ordinal) =>
       countingClient(started.region, {
         ordinal,
@@ -96,6 +101,9 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
         timer: systemTimer,
         signal: over.signal,
         pauseMs: WRITER_PAUSE_MS,
+        onUnanswered: rows => {
+          watch.rowsUnanswered += rows;
+        },
       }),
     );
     const readers = Array.from({ length: READERS }, (_, ordinal) =>
@@ -104,11 +112,6 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
         random: random.stream(`reader ${ordinal}`),
       }),
     );
-    const stalls = new StallWatch(systemTimer, {
-      reads: () => reads.answered,
-      writes: () => ledger.acknowledged,
-    });
-    const watch: Watch = { ledger, reads, stalls, returnedMs: performance.now() };
     const outcomes: KillOutcome[] = [];
     const broken: string[] = [];
     let backAtMs = performance.now();
@@ -151,6 +154,7 @@ interface Watch {
   readonly ledger: Ledger;
   readonly reads: ReadCounts;
   readonly stalls: StallWatch;
+  rowsUnanswered: number;
   /** When the nodes killed last answered again. */
   returnedMs: number;
 }
@@ -164,10 +168,9 @@ async function killed(input: {
   readonly broken: string[];
 }): Promise<KillOutcome> {
   const { kill, started, watch, say } = input;
-  const { ledger, reads } = watch;
+  const { reads } = watch;
   const nodes = KILLS[kill](input.random);
-  const unacknowledged = (): number => ledger.sent - ledger.acknowledged;
-  const before = { failed: reads.failed, lost: unacknowledged() };
+  const before = { failed: reads.failed, rows: watch.rowsUnanswered };
   watch.stalls.take();
   const killedMs = performance.now();
   await Promise.all(nodes.map(index => started.cluster.killNode(index)));
@@ -185,10 +188,10 @@ async function killed(input: {
     writesStalledMs: writesMs,
     backMs: Math.round(performance.now() - startedMs),
     readsFailed: reads.failed - before.failed,
-    writesFailed: Math.max(0, unacknowledged() - before.lost),
+    rowsUnanswered: watch.rowsUnanswered - before.rows,
   };
   say(
-    `killed ${kill}: both went on within ${outcome.wentOnMs} ms; until all were back ${outcome.backMs} ms later no read was answered for ${readsMs} ms, no write for ${writesMs} ms, at the longest; ${outcome.readsFailed} reads and ${outcome.writesFailed} rows had no good answer`,
+    `killed ${kill}: both went on within ${outcome.wentOnMs} ms; until all were back ${outcome.backMs} ms later no read was answered for ${readsMs} ms, no write for ${writesMs} ms, at the longest; ${outcome.readsFailed} reads and ${outcome.rowsUnanswered} rows had no good answer`,
   );
   return outcome;
 }

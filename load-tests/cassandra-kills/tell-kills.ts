@@ -72,6 +72,6 @@ function summary(kill: Kill, outcomes: readonly KillOutcome[]): string {
     `no read for ${told(one => one.readsStalledMs)}`,
     `no write for ${told(one => one.writesStalledMs)}`,
     `back after ${told(one => one.backMs)}`,
-    `without a good answer ${sum(one => one.readsFailed)} reads, ${sum(one => one.writesFailed)} rows`,
+    `without a good answer ${sum(one => one.readsFailed)} reads, ${sum(one => one.rowsUnanswered)} rows`,
   ].join('; ');
 }

@@ -36,6 +36,7 @@ export async function countingClient(
     readonly signal: AbortSignal;
     /** Between two batches. */
     readonly pauseMs?: number;
+    readonly onUnanswered?: (rows: number) => void;
   },
 ): Promise<ClientCounts> {
   const { ledger, logFile, random, timer, signal } = options;
@@ -47,8 +48,10 @@ export async function countingClient(
     ledger.noteSent(rows);
     appendFileSync(logFile, `${JSON.stringify({ sent: rows })}\n`);
     const accepted = await send(region, rows);
-    if (accepted === undefined) unanswered += 1;
-    else {
+    if (accepted === undefined) {
+      unanswered += 1;
+      options.onUnanswered?.(rows.length);
+    } else {
       acknowledged += 1;
       ledger.noteAcknowledged(accepted);
       appendFileSync(logFile, `${JSON.stringify({ acknowledged: accepted.map(({ write }) => write) })}\n`);

@@ -1,5 +1,5 @@
 import type { CopyStates } from '../ports/store-copies.ts';
-import { COPIES_LAG_MS, COPIES_SETTLE_MS } from './ingest-limits.ts';
+import { COPIES_LAG_MS, COPIES_SETTLE_LONGEST_MS, COPIES_SETTLE_MS } from './ingest-limits.ts';
 
 /** What is to be done about copies that may lack rows. */
 export type GapDecision =
@@ -36,6 +36,7 @@ export class CopyGaps {
   #gap: OpenGap | undefined;
   #away: readonly string[] = [];
   #departures: number;
+  #settleMs = COPIES_SETTLE_MS;
 
   /** `isKnown`: no node was away since the floor was written down. Who begins to look cannot know that. */
   constructor(from: { readonly floor: number; readonly departures: number; readonly isKnown: boolean }) {
@@ -65,11 +66,12 @@ export class CopyGaps {
       this.#gap ??= { nodes: new Set(), wholeSinceMs: undefined };
       for (const node of away) this.#gap.nodes.add(node);
       this.#gap.wholeSinceMs = undefined;
+      this.#settleMs = COPIES_SETTLE_MS;
     }
     const gap = this.#gap;
     if (gap === undefined || away.length > 0) return { kind: 'nothing' };
     gap.wholeSinceMs ??= nowMs;
-    if (nowMs - gap.wholeSinceMs < COPIES_SETTLE_MS) return { kind: 'nothing' };
+    if (nowMs - gap.wholeSinceMs < this.#settleMs) return { kind: 'nothing' };
     return { kind: 'apply-again', gap: { nodes: [...gap.nodes].toSorted() } };
   }
 
@@ -92,11 +94,16 @@ export class CopyGaps {
   /** Every copy has all up to `floor`, to which the log reached when it was decided; what went since keeps the gap open. */
   close(floor: number, departures: number): void {
     this.raise(floor);
-    if (this.#departures === departures && this.#away.length === 0) this.#gap = undefined;
+    if (this.#departures === departures && this.#away.length === 0) {
+      this.#gap = undefined;
+      this.#settleMs = COPIES_SETTLE_MS;
+    }
   }
 
-  /** What was decided did not succeed: tried again when the nodes have been there for a while. */
+  /** What was decided did not succeed: tried again when the nodes have been there for a while, each time a longer one. */
   again(nowMs: number): void {
-    if (this.#gap !== undefined) this.#gap.wholeSinceMs = nowMs;
+    if (this.#gap?.wholeSinceMs === undefined) return;
+    this.#gap.wholeSinceMs = nowMs;
+    this.#settleMs = Math.min(this.#settleMs * 2, COPIES_SETTLE_LONGEST_MS);
   }
 }

@@ -26,11 +26,14 @@ const table = world.tableOf('delays');
 class TwofoldStore extends MemoryOnlineStore {
   readonly far = new MemoryOnlineStore();
   isAway = false;
+  /** A node that nobody tells of: the store alone knows. */
+  lacksOne = false;
   departures = 0;
   again = 0;
 
   override async apply(step: ApplyStep): Promise<ApplyOutcome> {
-    if (step.everywhere && this.isAway) throw new ProblemError(problem('STORE_UNAVAILABLE', 'one is away'));
+    if (step.everywhere && (this.isAway || this.lacksOne))
+      throw new ProblemError(problem('STORE_UNAVAILABLE', 'one is away'));
     if (step.everywhere) this.again += step.rows.length;
     if (!this.isAway) await this.far.apply({ table: step.table, rows: step.rows });
     return super.apply(step);
@@ -161,6 +164,22 @@ test('a process that begins goes on where the floor was written down, also where
   await at.store.apply({ ...NO_STEP, watermark: { name: FLOOR, sequence: 6 } });
   at.start();
   await expect.poll(() => at.store.again, WAIT).toBe(15);
+  expect(at.keeper.warning()).toContain('15 rows applied again');
+});
+
+test('while the store cannot give rows to every copy that is said, tried more and more seldom, and made good in the end', async () => {
+  for (let key = 0; key < 20; key += 1) await at.write(`key-${key}`);
+  await at.store.apply({ ...NO_STEP, watermark: { name: FLOOR, sequence: 6 } });
+  at.store.lacksOne = true;
+  at.start();
+  await expect
+    .poll(() => at.keeper.warning() ?? '', WAIT)
+    .toContain('cannot be applied again yet: one is away');
+  await at.passes(300_000);
+  expect(await at.store.watermark(FLOOR)).toBe(6);
+  at.store.lacksOne = false;
+  await at.passes(60_000);
+  await expect.poll(() => at.store.watermark(FLOOR), WAIT).toBe(21);
   expect(at.keeper.warning()).toContain('15 rows applied again');
 });
 

@@ -1,3 +1,4 @@
+import { ProblemError } from '@featuremesh/domain/problem';
 import type { MonotonicClock } from '@featuremesh/runtime/clock';
 import type { Logger } from '@featuremesh/runtime/logger';
 import type { Metrics } from '@featuremesh/runtime/metrics';
@@ -35,6 +36,8 @@ export class CopyKeeper {
   #written = 0;
   #told: { readonly text: string; readonly atMs: number } | undefined;
   #forgotten: string | undefined;
+  /** Why the last look failed. */
+  #failure: string | undefined;
 
   constructor(options: CopyKeeperOptions) {
     this.#options = options;
@@ -43,23 +46,26 @@ export class CopyKeeper {
 
   /** What an operator should know, for readiness: who is away, what is being applied again or was, what only a repair can bring. */
   warning(): string | undefined {
-    const nowMs = this.#options.clock.monotonicMs();
+    const told = this.#told;
+    const isRecent = told !== undefined && this.#options.clock.monotonicMs() - told.atMs < AGAIN_TOLD_MS;
+    const all = [this.#forgotten, this.#now() ?? (isRecent ? told.text : undefined)];
+    return all.filter(text => text !== undefined).join('; ') || undefined;
+  }
+
+  #now(): string | undefined {
     const state = this.#gaps?.state;
-    const now =
-      state?.kind === 'away'
-        ? `${state.nodes.join(', ')} is away; what it misses is applied again when it is back`
-        : state?.kind === 'missing' && this.#again.rows > 0
-          ? `${this.#again.rows} rows applied again so far${after(state.nodes)}`
-          : undefined;
-    const told =
-      this.#told !== undefined && nowMs - this.#told.atMs < AGAIN_TOLD_MS ? this.#told.text : undefined;
-    const all = [this.#forgotten, now ?? told].filter(text => text !== undefined);
-    return all.length === 0 ? undefined : all.join('; ');
+    if (state === undefined || state.kind === 'whole') return undefined;
+    if (state.kind === 'away')
+      return `${state.nodes.join(', ')} is away; what it misses is applied again when it is back`;
+    if (this.#failure !== undefined)
+      return `rows that a node may lack cannot be applied again yet: ${this.#failure}`;
+    const { rows } = this.#again;
+    return rows === 0 ? undefined : `${rows} rows applied again so far${after(state.nodes)}`;
   }
 
   /** Looks until the signal. Never rejects. */
   async keep(signal: AbortSignal): Promise<void> {
-    const { timer, logger, clock } = this.#options;
+    const { timer, clock } = this.#options;
     this.#gaps = undefined;
     let sampledMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
@@ -70,13 +76,22 @@ export class CopyKeeper {
           sampledMs = clock.monotonicMs();
           await this.#sample(this.#gaps);
         }
+        if (this.#gaps.state.kind === 'whole') this.#failure = undefined;
       } catch (error) {
-        logger.warn({ err: error }, 'what nodes of the store miss could not be looked after');
+        this.#note(error);
         this.#gaps?.again(clock.monotonicMs());
       }
       await timer.sleep(COPIES_LOOK_MS, signal);
     }
     this.#options.metrics.gauge('featuremesh_store_nodes_away', {}, 0);
+  }
+
+  /** Told once, however often it is tried again. */
+  #note(error: unknown): void {
+    const failure = error instanceof ProblemError ? error.problem.detail : 'unexpected; see the log';
+    if (failure !== this.#failure)
+      this.#options.logger.warn({ err: error }, 'what nodes of the store miss could not be looked after');
+    this.#failure = failure;
   }
 
   async #begin(): Promise<CopyGaps> {

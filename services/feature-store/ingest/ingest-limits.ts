@@ -110,6 +110,9 @@ export const COPIES_LAG_MS = 30_000;
 /** How long all nodes must have been back before rows are applied again: each must have heard of the others. */
 export const COPIES_SETTLE_MS = 5_000;
 
+/** Longest such time, after tries that failed: each doubles it. */
+export const COPIES_SETTLE_LONGEST_MS = 60_000;
+
 /** Messages of the log whose rows are applied again before it is written down how far that got. */
 export const AGAIN_SLICE_MESSAGES = 10_000;
 
