@@ -1,11 +1,14 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { z } from 'zod';
+import type { BareGroup } from '../adapters/lmdb/bare-reader.ts';
 
 const PROGRAM = fileURLToPath(new URL('echo-server.ts', import.meta.url));
 const RELAY_PROGRAM = fileURLToPath(new URL('relay-server.ts', import.meta.url));
+const READER_PROGRAM = fileURLToPath(new URL('bare-reader-server.ts', import.meta.url));
 
 /** The bare server that every HTTP figure is measured beside. */
 export interface Echo {
@@ -34,9 +37,20 @@ export async function startEcho(): Promise<Echo> {
   };
 }
 
+/** A server that does one part of the product's work, so that the product is measured beside it too. */
+export interface Yardstick {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
 /** Starts a server that hands every request on to the bare one: what a gateway costs that does nothing. */
-export function startRelay(echo: Pick<Echo, 'url'>): Promise<Pick<Echo, 'url' | 'close'>> {
+export function startRelay(echo: Pick<Echo, 'url'>): Promise<Yardstick> {
   return startServer(RELAY_PROGRAM, { BENCH_ECHO_URL: echo.url });
+}
+
+/** Starts a server that reads rows out of a region's own LMDB file and decodes them: what a region costs that decides nothing. */
+export function startReader(dataDir: string, groups: readonly BareGroup[]): Promise<Yardstick> {
+  return startServer(READER_PROGRAM, { BENCH_DATA_DIR: dataDir, BENCH_GROUPS: JSON.stringify(groups) });
 }
 
 async function startServer(
@@ -47,8 +61,9 @@ async function startServer(
     execArgv: ['--disable-warning=ExperimentalWarning'],
     env: { ...process.env, ...environment },
   });
-  const [message] = await once(child, 'message');
-  const { url } = z.object({ url: z.url() }).parse(message);
+  const message = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  if (child.exitCode !== null) throw new Error(`${basename(program)} ended with status ${child.exitCode}`);
+  const { url } = z.object({ url: z.url() }).parse(message[0]);
   return {
     url,
     pid: child.pid ?? 0,

@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { startEcho, startRelay } from './echo.ts';
+import { type Echo, startEcho, type Yardstick } from './echo.ts';
 import { type LoadRequest, type LoadShape, loadHttp, rounded } from './http-load.ts';
 import { processorUs } from './process-cpu.ts';
 
@@ -47,40 +47,40 @@ export async function measureBesideEcho(
     readonly rounds?: number;
     /** Processes whose processor time a request takes. */
     readonly pids?: readonly number[];
-    /** Also measures the server that hands every request on to the bare one. */
-    readonly withRelay?: boolean;
+    /** Also measures a server that does one part of the product's work; what it reached is `limit`. */
+    readonly beside?: (echo: Pick<Echo, 'url'>) => Promise<Yardstick>;
   },
-): Promise<{ values: Record<string, number>; echo: Record<string, number>; relayPerS?: number }> {
+): Promise<{ values: Record<string, number>; echo: Record<string, number>; limitPerS?: number }> {
   const { shape, seconds, answer, signal, rounds = ROUNDS } = options;
   const warmUp = { shape, seconds: Math.max(LEAST_ROUND_S, Math.round(seconds * WARM_UP_SHARE)) };
   const round = { shape, seconds: Math.max(LEAST_ROUND_S, Math.round(seconds / rounds)) };
   const echo = await startEcho();
-  const relay = options.withRelay === true ? await startRelay(echo) : undefined;
+  const third = await options.beside?.(echo);
   try {
     await echo.answerWith(answer);
     await loadHttp(baseUrl, requests, warmUp);
     await loadHttp(echo.url, requests, warmUp);
-    if (relay !== undefined) await loadHttp(relay.url, requests, warmUp);
+    if (third !== undefined) await loadHttp(third.url, requests, warmUp);
     const measured: Record<string, number>[] = [];
     const beside: Record<string, number>[] = [];
-    const relayed: Record<string, number>[] = [];
+    const limits: Record<string, number>[] = [];
     for (let i = 0; i < rounds && signal?.aborted !== true; i++) {
       measured.push(await timed(options.pids ?? [], () => loadHttp(baseUrl, requests, round)));
       beside.push(await timed([echo.pid], () => loadHttp(echo.url, requests, round)));
-      if (relay !== undefined) relayed.push(await loadHttp(relay.url, requests, round));
+      if (third !== undefined) limits.push(await loadHttp(third.url, requests, round));
     }
     const [values, limit] = [best(measured, shape), best(beside, shape)];
     const share = (values['requestsPerS'] ?? 0) / (limit['requestsPerS'] || 1);
     // At a rate that both were given the share says nothing.
     if (shape.kind !== 'closed') return { values, echo: limit };
     const shares = { ...values, ofEcho: rounded(share) };
-    if (relay === undefined) return { values: shares, echo: limit };
-    const relayPerS = best(relayed, shape)['requestsPerS'] ?? 0;
-    if (relayPerS === 0) throw new Error('the relay beside the figure answers nothing');
-    const ofRelay = rounded((values['requestsPerS'] ?? 0) / relayPerS);
-    return { values: { ...shares, ofRelay }, echo: limit, relayPerS };
+    if (third === undefined) return { values: shares, echo: limit };
+    const limitPerS = best(limits, shape)['requestsPerS'] ?? 0;
+    if (limitPerS === 0) throw new Error('the server beside the figure answers nothing');
+    const ofLimit = rounded((values['requestsPerS'] ?? 0) / limitPerS);
+    return { values: { ...shares, ofLimit }, echo: limit, limitPerS };
   } finally {
-    await relay?.close();
+    await third?.close();
     await echo.close();
   }
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Echo, startEcho } from './echo.ts';
+import { type Echo, startEcho, startRelay } from './echo.ts';
 import { loadHttp, percentile } from './http-load.ts';
 import { measureBesideEcho, probe } from './measure-beside-echo.ts';
 
@@ -42,20 +42,20 @@ test('an open loop sends at the rate asked for, and the echo is measured beside 
 });
 
 test('a closed loop tells the share of the echo and of a relay to it, and the processor time of an answer', async () => {
-  const { values, relayPerS = 0 } = await measureBesideEcho(echo.url, [request], {
+  const { values, limitPerS = 0 } = await measureBesideEcho(echo.url, [request], {
     shape: { kind: 'closed', connections: 2 },
     seconds: 1,
     rounds: 1,
     answer: '{}',
     pids: [echo.pid],
-    withRelay: true,
+    beside: startRelay,
   });
   expect(values['failed']).toBe(0);
   expect(values['cpuUsPerRequest']).toBeGreaterThan(1);
   expect(values['ofEcho']).toBeGreaterThan(0.2);
   // Two hops cost more than one.
-  expect(relayPerS).toBeGreaterThan(0);
-  expect(values['ofRelay']).toBeGreaterThan(values['ofEcho'] ?? 0);
+  expect(limitPerS).toBeGreaterThan(0);
+  expect(values['ofLimit']).toBeGreaterThan(values['ofEcho'] ?? 0);
 });
 
 test('percentiles are those of the nearest rank', () => {

@@ -1,6 +1,10 @@
+import { request } from 'undici';
+import { z } from 'zod';
+import type { BareGroup } from '../adapters/lmdb/bare-reader.ts';
 import { rawSlateReads } from '../adapters/lmdb/raw-reads.ts';
 import { type MeshRegion, regionOf } from '../mesh/mesh-regions.ts';
 import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
+import { startReader, startRelay, type Yardstick } from './echo.ts';
 import type { Figure } from './figure.ts';
 import { type LoadRequest, type LoadShape, rounded } from './http-load.ts';
 import { measureBesideEcho, probe } from './measure-beside-echo.ts';
@@ -9,6 +13,16 @@ import { ensureNewsFeed, type Slate, slates } from './news-workload.ts';
 const SERVICES = { floats: 'news_ranking', embeddings: 'news_ranking_embeddings' } as const;
 const CONNECTIONS = [1, 8] as const;
 const SLATE_ROWS = 51;
+/** What the service of ten floats each reads. */
+const FLOAT_GROUPS = [
+  { name: 'user_engagement', joinKey: 'user' },
+  { name: 'article_stats', joinKey: 'article' },
+] as const;
+const groupSchema = z.looseObject({
+  id: z.string(),
+  version: z.int(),
+  features: z.array(z.looseObject({ name: z.string() })),
+});
 /** Rate of the open loop, as a share of what eight connections got through: busy, not full. */
 const OPEN_SHARE = 0.5;
 const QUERY = `query Slate($service: String!, $keys: JSON!) {
@@ -53,6 +67,13 @@ const PARTS = {
   'gateway-graphql': ['gateway', 'service-0'],
 } as const;
 
+/** What is measured beside each way, besides the echo. */
+const LIMITS = {
+  'region-http': 'a server that reads and decodes the same rows and no more (floats)',
+  'gateway-http': 'a relay to the bare server',
+  'gateway-graphql': 'a relay to the bare server',
+} as const;
+
 /** Reads of one user and fifty articles, by each way in, with and without embeddings: throughput, and latency at half of it. */
 export const slateRead: Figure = {
   name: 'slate-read',
@@ -64,25 +85,27 @@ export const slateRead: Figure = {
     const rawLmdbPerS = rounded(await rawSlateReads(SLATE_ROWS));
     const region = regionOf(context.mesh, NEWS_HOME);
     const wanted = slates();
+    const readers: Readonly<Record<string, () => Promise<Yardstick>>> = { floats: await bareReader(region) };
     for (const [content, service] of Object.entries(SERVICES)) {
       for (const way of WAY_NAMES) {
-        const { url, request } = WAYS[way];
+        const { url, request: asRequest } = WAYS[way];
         const base = url(region);
         if (base === undefined) continue;
-        const requests = wanted.map(keys => request(service, keys));
+        const requests = wanted.map(keys => asRequest(service, keys));
         const [first] = requests;
         if (first === undefined) continue;
         const answer = await probe(base, first, isWhole);
+        const beside = way === 'region-http' ? readers[content] : startRelay;
         let best = 0;
         for (const connections of CONNECTIONS) {
           context.say(`  ${way}, ${content}, ${connections} connections`);
           const shape: LoadShape = { kind: 'closed', connections };
-          const { values, echo, relayPerS } = await measureBesideEcho(base, requests, {
+          const { values, echo, limitPerS } = await measureBesideEcho(base, requests, {
             shape,
             seconds: context.seconds,
             answer,
             signal: context.signal,
-            withRelay: way !== 'region-http',
+            ...(beside === undefined ? {} : { beside }),
             pids: PARTS[way].flatMap(part => region.pids?.[part] ?? []),
           });
           best = Math.max(best, values['requestsPerS'] ?? 0);
@@ -90,8 +113,8 @@ export const slateRead: Figure = {
             variant: `${way}/${content}/closed-${connections}`,
             values,
             echo,
-            limit: { rawLmdbPerS, ...(relayPerS === undefined ? {} : { relayPerS }) },
-            note: sizes(first, answer),
+            limit: { rawLmdbPerS, ...(limitPerS === undefined ? {} : { requestsPerS: limitPerS }) },
+            note: `${sizes(first, answer)}; limits: ${SLATE_ROWS} raw LMDB reads; ${LIMITS[way]}`,
           };
         }
         context.say(`  ${way}, ${content}, at half of the peak`);
@@ -119,5 +142,22 @@ function isWhole(answer: string): boolean {
 }
 
 function sizes(request: LoadRequest, answer: string): string {
-  return `${request.body.length} bytes asked, ${answer.length} answered; limits: ${SLATE_ROWS} raw LMDB reads; a relay to the bare server`;
+  return `${request.body.length} bytes asked, ${answer.length} answered`;
+}
+
+/** Starts the server beside a region's reads of ten floats each, on what the region itself has of them. */
+async function bareReader(region: MeshRegion): Promise<() => Promise<Yardstick>> {
+  const { dataDir } = region;
+  if (dataDir === undefined) throw new Error('mesh.json does not say where the region keeps its data');
+  const groups = await Promise.all(FLOAT_GROUPS.map(one => bareGroup(region, one)));
+  return () => startReader(dataDir, groups);
+}
+
+async function bareGroup(
+  { url }: MeshRegion,
+  { name, joinKey }: { readonly name: string; readonly joinKey: string },
+): Promise<BareGroup> {
+  const response = await request(`${url}/v1/groups/${name}`);
+  const { id, version, features } = groupSchema.parse(await response.body.json());
+  return { name, id, version, joinKey, features: features.map(feature => feature.name) };
 }
