@@ -334,9 +334,10 @@ function holding(texts: ReadonlyMap<string, string>): readonly string[] {
   });
 }
 
+/** Not the commit logs of Cassandra, which are what it keeps rows in. */
 function logTexts(): ReadonlyMap<string, string> {
-  const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter(name =>
-    /\.log(\.\d+)?$/.test(name),
+  const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter(
+    name => /\.log(\.\d+)?$/.test(name) && !/\/data\/commitlog\//.test(name),
   );
   return new Map(files.map(name => [name, readFileSync(join(dataDir, name), 'utf8')]));
 }

@@ -236,6 +236,11 @@ test(
     expect(await rowsHeld(EUROPE, `${EUROPE}/clicks`)).toBe(1);
     await done('retire', `${EUROPE}/clicks`, '--purge');
     await expect.poll(() => rowsHeld(EUROPE, `${EUROPE}/clicks`), POLL).toBe(null);
+    // Each region says for itself what became of the rows there, and when.
+    await expect
+      .poll(() => done('describe', `${EUROPE}/clicks`), POLL)
+      .toMatch(/purged +eu-west-1 deleted 20\S+Z; us-east-1 held none; us-west-2 held none$/m);
+    expect((await mesh.fmesh('status')).out).toMatch(/eu-west-1\/clicks@v1 +purged: deleted 20\S+Z/);
   },
   SLOW_MS,
 );

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
 import { ServiceProcesses } from '@featuremesh/testkit/region/service-processes';
@@ -12,7 +14,7 @@ let region: ServiceProcesses;
 beforeAll(async () => {
   broker = await FeedBroker.start(await locateNatsServer(), 'without FEED');
   await broker.createFeed();
-  region = await ServiceProcesses.write(broker);
+  region = await ServiceProcesses.write(broker, 'store: {type: lmdb}\n');
 });
 
 afterAll(async () => {
@@ -20,7 +22,7 @@ afterAll(async () => {
   await broker.stop();
 });
 
-test('V5: an online store that was lost is rebuilt from the log, says so, and calls no row missing meanwhile', async () => {
+test('V5: an online store whose file was lost is rebuilt from the log, says so, and calls no row missing meanwhile', async () => {
   const before = region.start(0);
   await region.until(before, '/health/ready', 200);
   await region.define(before, [group('delays')]);
@@ -35,7 +37,7 @@ test('V5: an online store that was lost is rebuilt from the log, says so, and ca
     expect(body).toMatchObject({ accepted: BATCH_ROWS, online: 'APPLIED' });
   }
   await region.end(before, 'SIGKILL');
-  await region.loseStore();
+  await rm(join(region.folder, 'data', 'lmdb', 'online'), { recursive: true });
 
   const again = region.start(0);
   const question = {

@@ -6,6 +6,7 @@ import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { FeedBroker } from '@featuremesh/testkit/broker/feed-broker';
 import { type ServiceProcess, ServiceProcesses } from '@featuremesh/testkit/region/service-processes';
 import { definitions, group } from '@featuremesh/testkit/region/test-definitions';
+import { measureWriteAmplification } from '@featuremesh/testkit/region/write-amplification';
 import type { Client } from 'cassandra-driver';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testClient } from './adapters/cassandra/testing/test-store.ts';
@@ -106,6 +107,27 @@ test('two service processes on one cluster write and read each other’s rows', 
     expect(read.body.results[0]).toMatchObject({ columns: [[4]], statuses: ['PRESENT'] });
   }
   expect((await region.call(one, 'GET', '/metrics')).body).toContain('featuremesh_rows_accepted_total');
+});
+
+test('in normal operation rows are written once: at most 1.05 rows reach Cassandra for each that is accepted', async () => {
+  // What the node itself counts, of the groups' tables: every write that it was sent, repeated and speculative ones too.
+  const written = async (): Promise<number> => {
+    const { rows } = await client.execute(
+      'SELECT table_name, count FROM system_views.local_write_latency WHERE keyspace_name = ? ALLOW FILTERING',
+      [KEYSPACE],
+    );
+    const ofGroups = rows.filter(row => String(row['table_name']).startsWith('g_'));
+    return ofGroups.reduce((sum, row) => sum + Number(row['count']), 0);
+  };
+  const before = await written();
+  const { acceptedRows, appliedRows } = await measureWriteAmplification(region, services);
+  const writtenRows = (await written()) - before;
+  expect(acceptedRows).toBe(4_000);
+  for (const rows of [appliedRows, writtenRows]) {
+    expect(rows).toBeGreaterThanOrEqual(acceptedRows);
+    expect(rows / acceptedRows).toBeLessThanOrEqual(1.05);
+  }
+  console.info(`rows written to Cassandra / rows accepted: ${(writtenRows / acceptedRows).toFixed(3)}`);
 });
 
 test('rows that are written while Cassandra stands still are PENDING, and readable when it answers again', async () => {

@@ -4,6 +4,8 @@ import type { ServiceProcess, ServiceProcesses } from './service-processes.ts';
 /** Rows of one request, and requests under way at a time of each service. */
 const REQUEST_ROWS = 100;
 const REQUESTS = 20;
+const APPLIED_WITHIN_MS = 30_000;
+const POLL_MS = 100;
 
 /** What became of rows that were written into the group `delays` of every service at once. */
 export interface WriteAmplification {
@@ -39,8 +41,11 @@ export async function measureWriteAmplification(
   await Promise.all(
     services.flatMap(service => Array.from({ length: REQUESTS }, (_, request) => write(service, request))),
   );
-  return {
-    acceptedRows: (await count(accepted)) - before[0],
-    appliedRows: (await count(applied)) - before[1],
-  };
+  const acceptedRows = (await count(accepted)) - before[0];
+  const appliedRows = async (): Promise<number> => (await count(applied)) - before[1];
+  // What is pending was accepted and comes a moment later.
+  const untilMs = Date.now() + APPLIED_WITHIN_MS;
+  while ((await appliedRows()) < acceptedRows && Date.now() < untilMs)
+    await new Promise(resolve => setTimeout(resolve, POLL_MS));
+  return { acceptedRows, appliedRows: await appliedRows() };
 }
