@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { writeAnswerSchema } from '@featuremesh/contracts/http-rows';
 import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
+import { patienceMs, testProfile } from '@featuremesh/infra/local-mesh/testing/test-profile';
 import { createLogger } from '@featuremesh/runtime/logger';
 import { PrometheusMetrics } from '@featuremesh/runtime/metrics';
 import { systemRandom } from '@featuremesh/runtime/random';
@@ -145,10 +146,13 @@ test('a stream of 80,000 lines with a malformed line 70,001 loses that line only
   })();
   const answer = await post('delays/rows', Readable.toWeb(Readable.from(lines)), NDJSON_TYPE);
   expect(answer.status).toBe(207);
-  expect(answer.body).toMatchObject({ accepted: 79_999, rejectedTotal: 1, online: 'APPLIED' });
+  // A Cassandra on shared cores takes more slowly than the log does.
+  const online = testProfile() === 'embedded' ? 'APPLIED' : expect.stringMatching(/^(APPLIED|PENDING)$/);
+  expect(answer.body).toMatchObject({ accepted: 79_999, rejectedTotal: 1, online });
   expect(answer.body['rejected']).toEqual([
     { index: 70_001, code: 'MALFORMED_ROW', message: 'the line is not valid JSON' },
   ]);
+  await expect.poll(() => region.ingest.isBehind, { timeout: patienceMs(20_000) }).toBe(false);
   expect(await region.store.countRows(world.tableOf('delays'))).toBeGreaterThanOrEqual(79_999);
 });
 
@@ -195,6 +199,7 @@ test('a row of another residence says where it belongs', async () => {
 });
 
 test('an idempotency key makes a retry answer what the first one did', async () => {
+  await expect.poll(() => region.ingest.isBehind, { timeout: patienceMs(20_000) }).toBe(false);
   const headers = { ...JSON_TYPE, 'idempotency-key': 'order-1' };
   const first = await post('delays/rows', rows(row('i', 1), 5), headers);
   const again = await post('delays/rows', rows(row('i', 1), 5), headers);
