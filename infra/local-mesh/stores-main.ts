@@ -19,7 +19,8 @@ const tools = { clock: systemClock, timer: systemTimer, random: systemRandom, sa
 
 const ended = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.abort());
-// Whoever started this is gone, perhaps killed: nothing of it may stay.
+// Whoever started this is gone, perhaps killed: nothing of it may stay. Nobody reads what is said from then on, and that must not end this before its nodes.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 if (process.connected === true) process.on('disconnect', () => ended.abort());
 
 const keepers = plans.map(plan => new StoreKeeper(plan, tools));

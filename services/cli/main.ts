@@ -5,11 +5,13 @@ import { CommanderError } from 'commander';
 import { EXIT } from './exit-code.ts';
 import { buildProgram } from './program.ts';
 
-// A reader that has seen enough (`| head`) closes the pipe; that is no error.
+// A reader that has seen enough (`| head`) closes the pipe; that is no error. A program that started this one and was killed closes it too: what
+// serves must end its parts in order then, though nobody reads what it says of them.
+const wasStartedByProgram = process.connected === true;
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', error => {
-    if ('code' in error && error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.done);
-    throw error;
+    if (!('code' in error) || error.code !== 'EPIPE') throw error;
+    if (!wasStartedByProgram) process.exit(process.exitCode ?? EXIT.done);
   });
 }
 
