@@ -26,7 +26,7 @@ if (process.connected === true) process.on('disconnect', () => ended.abort());
 const keepers = plans.map(plan => new StoreKeeper(plan, tools));
 try {
   const weed = await locateSeaweedFs();
-  // Regions start beside each other, the nodes of one cluster one after the other.
+  // Regions start beside each other, and of one cluster the seeds do.
   await Promise.all(keepers.map(keeper => keeper.start(weed)));
   while (!ended.signal.aborted) await systemTimer.sleep(60_000, ended.signal);
 } catch (error) {

@@ -1,6 +1,6 @@
 import { fastify } from 'fastify';
 import { z } from 'zod';
-import { BareReader } from '../adapters/lmdb/bare-reader.ts';
+import { BareReader, bareGroupSchema } from '../adapters/lmdb/bare-reader.ts';
 
 /** As the region service takes it. */
 const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -12,19 +12,7 @@ const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
 const { BENCH_DATA_DIR: dataDir, BENCH_GROUPS: groups } = z
   .object({
     BENCH_DATA_DIR: z.string(),
-    BENCH_GROUPS: z.string().transform(text =>
-      z
-        .array(
-          z.object({
-            name: z.string(),
-            id: z.string(),
-            version: z.int(),
-            joinKey: z.string(),
-            features: z.array(z.string()),
-          }),
-        )
-        .parse(JSON.parse(text)),
-    ),
+    BENCH_GROUPS: z.string().transform(text => z.array(bareGroupSchema).parse(JSON.parse(text))),
   })
   .parse(process.env);
 const reader = new BareReader(dataDir, groups);

@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeyEncoder } from '@featuremesh/domain/entity-key';
 import { loadRegionConfig } from '@featuremesh/runtime/config-loader';
-import { request } from 'undici';
-import { z } from 'zod';
 import { RawStore, WRITERS } from '../adapters/cassandra/raw-store.ts';
 import { startOwnMesh } from '../mesh/own-mesh.ts';
+import { regionGroup } from '../mesh/region-group.ts';
 import type { BenchContext, Figure, Measurement } from './figure.ts';
 import { type LoadRequest, loadHttp } from './http-load.ts';
 import { LeanClient } from './lean-client.ts';
@@ -49,8 +48,6 @@ const RAW_WRITE_ROWS = 5_000;
 const WARM_UP_S = 45;
 /** Rows of one batch, beyond which the server warns. */
 const BATCHED_ROWS = 10;
-
-const groupSchema = z.looseObject({ id: z.string(), version: z.int() });
 
 /** The region that is measured, and the driver beside it. */
 interface Measured {
@@ -297,7 +294,6 @@ async function keysOf(
 }
 
 async function tableOf(url: string, raw: RawStore, group: string): Promise<string> {
-  const answer = await request(`${url}/v1/groups/${group}`);
-  const { id, version } = groupSchema.parse(await answer.body.json());
+  const { id, version } = await regionGroup(url, group);
   return raw.tableOf(id, version);
 }

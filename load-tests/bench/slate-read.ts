@@ -1,8 +1,7 @@
-import { request } from 'undici';
-import { z } from 'zod';
 import type { BareGroup } from '../adapters/lmdb/bare-reader.ts';
 import { rawSlateReads } from '../adapters/lmdb/raw-reads.ts';
 import { type MeshRegion, regionOf } from '../mesh/mesh-regions.ts';
+import { regionGroup } from '../mesh/region-group.ts';
 import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
 import { startReader, startRelay, type Yardstick } from './echo.ts';
 import type { Figure } from './figure.ts';
@@ -18,11 +17,6 @@ const FLOAT_GROUPS = [
   { name: 'user_engagement', joinKey: 'user' },
   { name: 'article_stats', joinKey: 'article' },
 ] as const;
-const groupSchema = z.looseObject({
-  id: z.string(),
-  version: z.int(),
-  features: z.array(z.looseObject({ name: z.string() })),
-});
 /** Rate of the open loop, as a share of what eight connections got through: busy, not full. */
 const OPEN_SHARE = 0.5;
 const QUERY = `query Slate($service: String!, $keys: JSON!) {
@@ -88,10 +82,10 @@ export const slateRead: Figure = {
     const readers: Readonly<Record<string, () => Promise<Yardstick>>> = { floats: await bareReader(region) };
     for (const [content, service] of Object.entries(SERVICES)) {
       for (const way of WAY_NAMES) {
-        const { url, request: asRequest } = WAYS[way];
+        const { url, request } = WAYS[way];
         const base = url(region);
         if (base === undefined) continue;
-        const requests = wanted.map(keys => asRequest(service, keys));
+        const requests = wanted.map(keys => request(service, keys));
         const [first] = requests;
         if (first === undefined) continue;
         const answer = await probe(base, first, isWhole);
@@ -157,7 +151,6 @@ async function bareGroup(
   { url }: MeshRegion,
   { name, joinKey }: { readonly name: string; readonly joinKey: string },
 ): Promise<BareGroup> {
-  const response = await request(`${url}/v1/groups/${name}`);
-  const { id, version, features } = groupSchema.parse(await response.body.json());
+  const { id, version, features } = await regionGroup(url, name);
   return { name, id, version, joinKey, features: features.map(feature => feature.name) };
 }

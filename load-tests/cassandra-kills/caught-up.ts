@@ -1,8 +1,7 @@
 import type { CassandraStoreConfig } from '@featuremesh/contracts/region-config';
 import type { Timer } from '@featuremesh/runtime/timer';
-import { request } from 'undici';
-import { z } from 'zod';
 import { RawStore } from '../adapters/cassandra/raw-store.ts';
+import { regionGroup } from '../mesh/region-group.ts';
 
 const GROUP = 'us-east-1/nemesis_rows';
 /** Rows are applied again at thousands a second; after this long what is missing is taken not to come by itself. */
@@ -12,8 +11,6 @@ const RETURNED_WITHIN_MS = 180_000;
 const POLL_MS = 500;
 /** Keys that a report names at the most, by number only. */
 const MAX_DIFFERING = 3;
-
-const groupSchema = z.looseObject({ id: z.string(), version: z.int() });
 
 /** A region whose rows are in two data centres. */
 export interface TwofoldRegion {
@@ -34,8 +31,7 @@ export interface CaughtUp {
  * time is broken; it is repaired by reads at ALL all the same and counted, to know whether it could be.
  */
 export async function caughtUp({ region, storeIn }: TwofoldRegion, timer: Timer): Promise<CaughtUp> {
-  const answer = await request(`${region.url}/v1/groups/${GROUP}`);
-  const { id, version } = groupSchema.parse(await answer.body.json());
+  const { id, version } = await regionGroup(region.url, GROUP);
   const near = await connected(storeIn('dc1'), timer);
   const far = await connected(storeIn('dc2'), timer);
   try {

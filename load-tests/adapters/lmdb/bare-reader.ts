@@ -6,6 +6,7 @@ import { RowDecoder } from '@featuremesh/domain/row-decoder';
 import { tableName } from '@featuremesh/domain/subjects';
 import { TimestampFormatter } from '@featuremesh/domain/timestamp-formatter';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { z } from 'zod';
 
 /** Named databases beside the tables of the groups that are read. */
 const OTHER_DATABASES = 200;
@@ -13,13 +14,16 @@ const OTHER_DATABASES = 200;
 const MAP_BYTES = 256 * 1024 ** 3;
 
 /** A group as it is read bare: by one join key of type string, all its features of type float64. */
-export interface BareGroup {
-  readonly name: string;
-  readonly id: string;
-  readonly version: number;
-  readonly joinKey: string;
-  readonly features: readonly string[];
-}
+export const bareGroupSchema = z.object({
+  name: z.string(),
+  id: z.string(),
+  version: z.int(),
+  joinKey: z.string(),
+  features: z.array(z.string()),
+});
+
+/** What the schema takes. */
+export type BareGroup = z.infer<typeof bareGroupSchema>;
 
 /** Columns of one group, as a region answers them. */
 export interface BareResult {

@@ -5,9 +5,9 @@ import { RowDecoder } from '@featuremesh/domain/row-decoder';
 const MAX_DECODERS = 512;
 
 interface LastRead {
-  names: readonly string[];
-  vectorsAs: VectorsAs;
-  decoder: RowDecoder;
+  readonly names: readonly string[];
+  readonly vectorsAs: VectorsAs;
+  readonly decoder: RowDecoder;
 }
 
 /** How vectors are answered. */
@@ -24,8 +24,7 @@ export class DecoderCache {
     const last = this.#last.get(group);
     if (last?.names === names && last.vectorsAs === vectorsAs) return last.decoder;
     const decoder = this.#find(group, names, vectorsAs);
-    if (last === undefined) this.#last.set(group, { names, vectorsAs, decoder });
-    else Object.assign(last, { names, vectorsAs, decoder });
+    this.#last.set(group, { names, vectorsAs, decoder });
     return decoder;
   }
 
