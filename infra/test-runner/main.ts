@@ -4,13 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { locateNatsServer } from '../components/nats-server.ts';
+import { failuresOf, type VitestReport } from './failures.ts';
 import { LANE_VARIABLE } from './lanes.ts';
 import { CHECK_STAGES, FULL_PROFILE_STAGES, type Stage, TEST_STAGES } from './stages.ts';
 
 interface Count {
   readonly passed: number;
   readonly failed: number;
+  /** What failed, a text each, said once more at the end of the run. */
+  readonly failures: readonly string[];
 }
+
+/** Said of a stage whose tests all passed and which yet ended with an error, as after an unhandled rejection. */
+const ENDED_BADLY = 'every test passed, and yet an error was reported outside of them; it stands above';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let running: ChildProcess | undefined;
@@ -23,6 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'disconnect'] as const) {
 }
 
 const total = await runAll(stagesAsked(process.argv.slice(2)));
+if (total.failures.length > 0) process.stdout.write(`\n── failures\n${total.failures.join('\n')}\n`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed > 0 || process.exitCode === 130 ? 1 : 0);
 
@@ -36,6 +43,7 @@ function stagesAsked(args: readonly string[]): readonly Stage[] {
 async function runAll(stages: readonly Stage[]): Promise<Count> {
   let passed = 0;
   let failed = 0;
+  const failures: string[] = [];
   for (const stage of stages) {
     if (process.exitCode === 130) break;
     const startedAt = Date.now();
@@ -46,14 +54,16 @@ async function runAll(stages: readonly Stage[]): Promise<Count> {
     );
     passed += count.passed;
     failed += count.failed;
+    failures.push(...count.failures.map(failure => `${stage.name}: ${failure}`));
   }
-  return { passed, failed };
+  return { passed, failed, failures };
 }
 
 /** A command counts as one test. */
 async function runCommand(command: readonly string[]): Promise<Count> {
   const status = await execute(command, {});
-  return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  if (status === 0) return { passed: 1, failed: 0, failures: [] };
+  return { passed: 0, failed: 1, failures: [`ended with ${status}`] };
 }
 
 async function runVitest(stage: Extract<Stage, { kind: 'vitest' }>): Promise<Count> {
@@ -79,16 +89,17 @@ async function runVitest(stage: Extract<Stage, { kind: 'vitest' }>): Promise<Cou
       ],
       environment,
     );
-    const counts = JSON.parse(await readFile(report, 'utf8')) as {
-      numPassedTests: number;
-      numFailedTests: number;
-    };
-    // A file that does not load runs no test and yet is a failure.
-    const failed = status !== 0 && counts.numFailedTests === 0 ? 1 : counts.numFailedTests;
-    return { passed: counts.numPassedTests, failed };
+    const counts = JSON.parse(await readFile(report, 'utf8')) as VitestReport;
+    const failures = failuresOf(counts, root);
+    if (status === 0) return { passed: counts.numPassedTests, failed: counts.numFailedTests, failures };
+    // A file that does not load, or an error outside every test, is a failure without a failed test.
+    const failed = Math.max(1, counts.numFailedTests);
+    if (failures.length === 0) return { passed: counts.numPassedTests, failed, failures: [ENDED_BADLY] };
+    return { passed: counts.numPassedTests, failed, failures };
   } catch (error) {
-    process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return { passed: 0, failed: 1 };
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stdout.write(`${reason}\n`);
+    return { passed: 0, failed: 1, failures: [reason] };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
