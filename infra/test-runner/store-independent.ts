@@ -12,8 +12,7 @@ export const STORE_INDEPENDENT: Readonly<Record<string, string>> = {
   'services/cli/adapters/duckdb/*.real.ts': 'reads files',
   'services/cli/region/region-parts.real.ts': 'health of parts that the test plays',
   'services/feature-store/adapters/{cassandra,jetstream,lmdb}/*.real.ts': 'each names its server or its file',
-  'services/feature-store/lost-store.real.ts':
-    'a lost file of LMDB; of Cassandra it is not noticed (README, Limits)',
+  'services/feature-store/lost-{store,cassandra}.real.ts': 'each names its store',
   'services/feature-store/main-{cassandra,registry}.real.ts': 'names Cassandra itself',
   'services/feature-store/http/server.real.ts': 'HTTP without a store',
   'services/feature-store/ingest/crash-points.real.ts': 'runs on both stores by itself',

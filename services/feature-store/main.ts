@@ -36,14 +36,9 @@ import { LagTracker } from './ingest/lag-tracker.ts';
 import { withLocalSlots } from './ingest/local-slots.ts';
 import { Projector } from './ingest/projector.ts';
 import { RetentionSweeper, SWEEP_PACE } from './ingest/retention-sweeper.ts';
-import { StoreRebuild } from './ingest/store-rebuild.ts';
-import { StoreRefill } from './ingest/store-refill.ts';
-import type { OnlineStore, RowVisits } from './ports/online-store.ts';
-import type { StampBounds } from './ports/stamp-bounds.ts';
-import type { StoreCopies } from './ports/store-copies.ts';
+import { type OpenedStore, overOpenedStore, type RegionStore } from './region-store.ts';
 import { SteadyRegistry } from './registry/steady-registry.ts';
 import { type ObserverParts, observedLog } from './telemetry/observed-log.ts';
-import { observedStore } from './telemetry/observed-store.ts';
 import { setServiceGauges } from './telemetry/service-gauges.ts';
 
 /** How often readiness is judged. */
@@ -63,14 +58,11 @@ const DRAIN_TIMEOUT_MS = 8_000;
 
 const machine = { clock: systemClock, timer: systemTimer, random: systemRandom };
 
-/** The online store of either kind. Only one on this machine gives rows without waiting. */
-type RegionStore = OnlineStore & StampBounds & Partial<RowVisits> & Partial<StoreCopies>;
-
 /** The registry of either kind. */
 type RegionRegistry = SteadyRegistry | CassandraRegistry;
 
 /** All that the parts of the process share. */
-interface Process {
+interface Process extends RegionStore {
   readonly config: RegionConfig;
   readonly slot: number;
   readonly logger: Logger;
@@ -80,10 +72,6 @@ interface Process {
   readonly health: Health;
   readonly lifecycle: Lifecycle;
   readonly registry: RegionRegistry;
-  readonly store: RegionStore;
-  /** Of an embedded store, whose file may be lost; a cluster keeps copies itself. */
-  readonly rebuild: StoreRebuild | undefined;
-  readonly refill: StoreRefill | undefined;
   /** Set once the log is there. */
   readonly late: {
     ingest: LateIngest;
@@ -116,11 +104,12 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
   const health = new Health(['registry', 'tables', 'http', 'log', 'writes']);
   const registry = await openRegistry({ config, slot, lifecycle, logger });
   const late: Process['late'] = { ingest: new LateIngest() };
-  const opened = observedStore(await openStore({ config, slot, lifecycle, health, logger, late }), observer);
-  const refill = config.store.type === 'lmdb' ? refillOf(config, registry, opened) : undefined;
-  const rebuild = refill && (await StoreRebuild.over({ store: opened, refill, ...machine, logger }));
-  if (rebuild !== undefined) health.notReady('store', 'starting');
-  const store = rebuild === undefined ? opened : rebuild.guard(opened);
+  const regionStore = await overOpenedStore({
+    ...(await openStore({ config, slot, lifecycle, logger })),
+    ...{ kind: config.store.type, registry, lifecycle, health, logger, observer },
+    counts: new FileStoreCounts(servicePaths(config).storeCounts),
+    warning: () => late.projector?.warning(),
+  });
   const telemetry = { metrics, tracing, observer };
   const shared: Process = {
     config,
@@ -130,9 +119,7 @@ async function run(configPath: string, slot: number, logger: Logger): Promise<vo
     health,
     lifecycle,
     registry,
-    store,
-    refill,
-    rebuild,
+    ...regionStore,
     late,
   };
   const app = await createApp(shared);
@@ -199,37 +186,23 @@ async function announce(
   lifecycle.onStop('announcement', () => again.stop());
 }
 
-function refillOf(config: RegionConfig, registry: RegionRegistry, store: OnlineStore): StoreRefill {
-  const counts = new FileStoreCounts(servicePaths(config).storeCounts);
-  return new StoreRefill({ store, registry, counts, clock: systemClock });
-}
-
 async function openStore({
   config,
   slot,
   lifecycle,
-  health,
   logger,
-  late,
-}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'health' | 'logger' | 'late'>): Promise<RegionStore> {
+}: Pick<Process, 'config' | 'slot' | 'lifecycle' | 'logger'>): Promise<OpenedStore> {
   const { online, slots } = servicePaths(config);
   if (config.store.type === 'lmdb') {
     const store = LmdbOnlineStore.open({ path: online, maxTables: MAX_STORE_TABLES });
     lifecycle.onStop('online store', () => store.close());
-    return store;
+    return { store };
   }
-  health.notReady('store', 'starting');
   const local = LmdbOnlineStore.open({ path: slots, maxTables: 1 });
   lifecycle.onStop('slots', () => local.close());
   const store = await openCassandraStore(config.store, process.env, { ...machine, logger });
   lifecycle.onStop('online store', () => store.close());
-  const judge = systemTimer.every(HEALTH_EVERY_MS, () => {
-    const failure = store.failure();
-    if (failure === undefined) health.ready('store', late.projector?.warning());
-    else health.notReady('store', failure);
-  });
-  lifecycle.onStop('store health', () => judge.stop());
-  return withLocalSlots(store, slot, local);
+  return { store: withLocalSlots(store, slot, local), elsewhere: store };
 }
 
 async function createApp(shared: Process): Promise<RegionApp> {
@@ -311,7 +284,7 @@ function addWrites(shared: Process, app: RegionApp): void {
       });
       lifecycle.onStop('log', () => log.close());
       late.log = log;
-      void shared.rebuild?.watch(log, lifecycle.signal);
+      void shared.rebuild.watch(log, lifecycle.signal);
       const lag = new LagTracker({ log, store, logger, ...machine });
       late.lag = lag;
       lifecycle.add({ name: 'lag tracker', start: () => lag.start(), stop: () => lag.stop() });
@@ -344,7 +317,7 @@ function addWrites(shared: Process, app: RegionApp): void {
 }
 
 function judgeHealth(
-  { health, rebuild, lifecycle }: Process,
+  { health, lifecycle }: Process,
   app: RegionApp,
   { log, ingest }: { log: JetStreamChangeLog; ingest: IngestService },
 ): void {
@@ -357,10 +330,6 @@ function judgeHealth(
   const silent = log.isConnected() ? undefined : 'the broker does not answer';
   note('log', log.isReplaced() ? LOG_REPLACED : silent);
   note('writes', ingest.notReady());
-  if (rebuild === undefined) return;
-  const reason = rebuild.notReady();
-  if (reason === undefined) health.ready('store', rebuild.warning());
-  else health.notReady('store', reason);
 }
 
 const logger = createLogger({ process: 'service' });

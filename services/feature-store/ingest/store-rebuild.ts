@@ -14,8 +14,8 @@ const WHOLE = 'whole';
 const POLL_MS = 100;
 /** Between two looks at what peers have sent of a lost store. */
 const REFILL_POLL_MS = 500;
-/** Between two counts of the rows that a lost store would be missed by. */
-const COUNT_EVERY_MS = 10_000;
+/** Between two looks whether another process has found that the store was lost. */
+const LOOK_EVERY_MS = 10_000;
 
 /** Groups that readiness names; status names all. */
 const MAX_TOLD = 20;
@@ -27,28 +27,33 @@ export interface StoreRebuildOptions {
   readonly clock: MonotonicClock;
   readonly timer: Timer;
   readonly logger: Logger;
+  /** Between two counts of the rows by which a lost store would be missed. */
+  readonly countEveryMs: number;
 }
 
 /**
  * Notices a store that was lost, and that it holds again what the log held at the start. Until then it must not be read: what is not
- * applied yet would be called missing (V5). Others apply the log; this only watches.
+ * applied yet would be called missing (V5). Others apply the log; this only watches. Of processes that share a store each watches for
+ * itself, and the first that finds it whole says so in it.
  */
 export class StoreRebuild {
   readonly #options: StoreRebuildOptions;
   #isWhole = false;
-  #reason = 'starting';
+  /** False until the store has been asked whether it is whole. */
+  #isKnown = false;
+  #reason = 'the online store does not answer yet';
   #warning: string | undefined;
+  /** Why the last look failed. */
+  #failure: string | undefined;
 
   private constructor(options: StoreRebuildOptions) {
     this.#options = options;
   }
 
-  /** Looks at the store as it is. */
-  static async over(options: StoreRebuildOptions): Promise<StoreRebuild> {
+  /** Looks at the store as it is; where it does not answer yet, again and again until it does or the signal comes. */
+  static async over(options: StoreRebuildOptions, signal: AbortSignal): Promise<StoreRebuild> {
     const rebuild = new StoreRebuild(options);
-    rebuild.#isWhole = (await options.store.watermark(WHOLE)) > 0;
-    if (rebuild.#isWhole) await options.refill.look();
-    else rebuild.#reason = 'the online store is new or was lost; waiting for the log';
+    await rebuild.#ask().catch(() => void rebuild.#askAgain(signal));
     return rebuild;
   }
 
@@ -64,30 +69,41 @@ export class StoreRebuild {
 
   /** Watches the rebuild to its end, then counts rows for the next time. Ends with the signal. */
   async watch(log: ChangeLog, signal: AbortSignal): Promise<void> {
-    const { refill, timer, logger } = this.#options;
+    const { refill, timer, clock, countEveryMs } = this.#options;
     await this.follow(log, signal);
+    let countedMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
-      const wasPending = refill.isPending;
       try {
-        await refill.look(log.feedEpoch);
-        this.#warning = warningOf(await refill.state());
-        if (wasPending && !refill.isPending) logger.info({}, 'peers have sent what the log had forgotten');
-        if (!refill.isPending) await refill.count();
+        await this.#lookForRefills(log.feedEpoch);
+        if (!refill.isPending && clock.monotonicMs() - countedMs >= countEveryMs) {
+          countedMs = clock.monotonicMs();
+          await refill.count();
+        }
+        this.#failure = undefined;
       } catch (error) {
-        logger.warn({ err: error }, 'the rebuild of the online store cannot be watched');
+        this.#cannotWatch(error);
       }
-      await timer.sleep(refill.isPending ? REFILL_POLL_MS : COUNT_EVERY_MS, signal);
+      await timer.sleep(refill.isPending ? REFILL_POLL_MS : LOOK_EVERY_MS, signal);
     }
+  }
+
+  async #lookForRefills(feedEpoch: string): Promise<void> {
+    const { refill, logger } = this.#options;
+    const wasPending = refill.isPending;
+    await refill.look(feedEpoch);
+    this.#warning = warningOf(await refill.state());
+    if (wasPending && !refill.isPending) logger.info({}, 'peers have sent what the log had forgotten');
   }
 
   /** Watches until the store has applied what the log holds now; returns at once where it is whole. Ends with the signal. */
   async follow(log: ChangeLog, signal: AbortSignal): Promise<void> {
     const { clock, timer, logger } = this.#options;
     const startedMs = clock.monotonicMs();
-    if (!this.#isWhole) this.#tell('the online store is new or was lost; it is rebuilt from the log');
     let wanted: ReadonlyMap<string, number> | undefined;
     while (!this.#isWhole && !signal.aborted) {
       try {
+        await this.#ask();
+        if (this.#isWhole) return;
         wanted ??= await logTails(log);
         const missing = await this.#missing(wanted);
         if (missing === 0) {
@@ -97,8 +113,9 @@ export class StoreRebuild {
           return;
         }
         this.#tell(`it is rebuilt from the log: ${missing} of its appenders are not applied`);
+        this.#failure = undefined;
       } catch (error) {
-        logger.warn({ err: error }, 'the rebuild of the online store cannot be watched');
+        this.#cannotWatch(error);
       }
       await timer.sleep(POLL_MS, signal);
     }
@@ -135,6 +152,25 @@ export class StoreRebuild {
     return overlay(store, replaced as Partial<Store>);
   }
 
+  /** Rejects where the store does not answer. */
+  async #ask(): Promise<void> {
+    const { store, refill } = this.#options;
+    if (this.#isWhole) return;
+    const isWhole = (await store.watermark(WHOLE)) > 0;
+    if (isWhole) await refill.look();
+    else if (!this.#isKnown) this.#tell('the online store is new or was lost; it is rebuilt from the log');
+    this.#isKnown = true;
+    this.#isWhole = isWhole;
+  }
+
+  /** A store that is away at the start is known as soon as it answers, with the log or without. */
+  async #askAgain(signal: AbortSignal): Promise<void> {
+    while (!this.#isKnown && !signal.aborted) {
+      await this.#options.timer.sleep(POLL_MS, signal);
+      await this.#ask().catch(() => undefined);
+    }
+  }
+
   /** What the log has forgotten is noted first: a crash in between must not leave it out. */
   async #becomeWhole(log: ChangeLog): Promise<void> {
     const { store, refill, logger } = this.#options;
@@ -156,6 +192,14 @@ export class StoreRebuild {
     for (const [name, sequence] of wanted)
       if ((await this.#options.store.watermark(name)) < sequence) missing += 1;
     return missing;
+  }
+
+  /** Told once, however often it is tried again. */
+  #cannotWatch(error: unknown): void {
+    const failure = error instanceof ProblemError ? error.problem.detail : 'unexpected; see the log';
+    if (failure !== this.#failure)
+      this.#options.logger.warn({ err: error }, 'the rebuild of the online store cannot be watched');
+    this.#failure = failure;
   }
 
   #tell(reason: string): void {

@@ -41,6 +41,9 @@ export interface StoreRefillOptions {
  */
 const MUTUAL_WAIT_MS = 60_000;
 
+/** Watermark of a store of which anything was ever owed: of all others nothing more is asked. */
+const EVER_OWED = 'refills';
+
 /** Values of a watermark `refill/…`: they only rise, so that a snapshot that has come is never awaited again. */
 const OWED = 1;
 const FILLED = 2;
@@ -99,6 +102,7 @@ export class StoreRefill implements RefillDesk {
   async begin(): Promise<void> {
     const { store, registry, counts } = this.#options;
     const before = await counts.read();
+    await store.apply({ ...NO_STEP, watermark: { name: EVER_OWED, sequence: 1 } });
     for (const table of await registry.tablePlacements()) {
       if (!table.held) continue;
       const peers = this.#holders(table);
@@ -113,6 +117,7 @@ export class StoreRefill implements RefillDesk {
   async look(feedEpoch?: string): Promise<void> {
     const { store, registry, clock } = this.#options;
     this.#feedEpoch = feedEpoch ?? this.#feedEpoch;
+    if ((await store.watermark(EVER_OWED)) === 0) return;
     const reachable = new Set<string>(reachablePeers(registry.reports().links?.links ?? []));
     const awaited = new Map<string, Awaited>();
     const waitingSinceMs = new Map<string, number>();
@@ -181,12 +186,16 @@ export class StoreRefill implements RefillDesk {
     return awaited.length === 0 && lost.length === 0 ? undefined : { awaited, lost };
   }
 
-  /** Keeps how many rows the tables hold, for the case that the store is lost. */
+  /** Keeps how many rows the tables hold, for the case that the store is lost; of one that cannot be counted what was counted before. */
   async count(): Promise<void> {
     const { store, registry, counts } = this.#options;
+    const before = await counts.read();
     const rows: Record<string, number> = {};
-    for (const table of await registry.tablePlacements())
-      if (table.held) rows[tableKey(table)] = await store.countRows(table);
+    for (const table of await registry.tablePlacements()) {
+      if (!table.held) continue;
+      const count = await store.countRows(table).catch(() => before[tableKey(table)]);
+      if (count !== undefined) rows[tableKey(table)] = count;
+    }
     await counts.save(rows);
   }
 

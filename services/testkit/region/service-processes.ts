@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FeatureGroupDefinition } from '@featuremesh/domain/feature-group';
+import { testProfile } from '@featuremesh/infra/local-mesh/testing/test-profile';
 import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
 import { systemRandom } from '@featuremesh/runtime/random';
@@ -49,8 +50,8 @@ export class ServiceProcesses {
     this.#store = rest.store;
   }
 
-  /** Writes region.yaml and keys of `us-east-1` with two services; `more`: further lines of region.yaml. Rows are kept by the tests' profile, unless `more` says where. */
-  static async write(broker: FeedBroker, more = ''): Promise<ServiceProcesses> {
+  /** Writes region.yaml and keys of `us-east-1` with two services; `more`: further lines of region.yaml. Rows are kept by the tests' profile, unless `profile` or `more` says where. */
+  static async write(broker: FeedBroker, more = '', profile = testProfile()): Promise<ServiceProcesses> {
     const folder = await mkdtemp(join(tmpdir(), 'fm service '));
     const basePort = await freePort();
     const keys = join(folder, 'keys');
@@ -58,7 +59,7 @@ export class ServiceProcesses {
     await chmod(keys, 0o700);
     writePrivateKey(join(keys, 'signing.pem'), generateSigningKey().privateKeyPem);
     await ensureNatsSecrets(join(keys, 'nats.json'), systemRandom);
-    const store = /^store:/m.test(more) ? undefined : await testStoreSection(folder);
+    const store = /^store:/m.test(more) ? undefined : await testStoreSection(folder, profile);
     const url = `http://127.0.0.1:${basePort}`;
     await writeFile(
       join(folder, 'region.yaml'),
@@ -112,7 +113,7 @@ ${more}${store?.yaml ?? ''}`,
     return ended;
   }
 
-  /** Loses all that its online store holds, while no process runs. */
+  /** Loses all that its online store holds; of an embedded one, while no process runs. */
   async loseStore(): Promise<void> {
     if (this.#store === undefined) throw new Error('the test has said where its rows are');
     await this.#store.lose();

@@ -66,16 +66,16 @@ function keyspaceAt(path: string): string {
 export interface TestStoreSection {
   /** Lines of region.yaml; none leaves LMDB. */
   readonly yaml: string;
-  /** Takes all that it holds away, as where its files are lost; while no process of the region runs. */
+  /** Takes all that it holds away, as where its files are lost; of an embedded store, while no process of the region runs. */
   readonly lose: () => Promise<void>;
   readonly remove: () => Promise<void>;
 }
 
-/** The store of a region whose services run as processes, by the tests' profile; `folder`: the region's, with `keys`, which gets the password. */
-export async function testStoreSection(folder: string): Promise<TestStoreSection> {
-  if (testProfile() === 'embedded')
+/** The store of a region whose services run as processes, by a profile; `folder`: the region's, with `keys`, which gets the password. */
+export async function testStoreSection(folder: string, profile: MeshProfile): Promise<TestStoreSection> {
+  if (profile === 'embedded')
     return {
-      yaml: '',
+      yaml: 'store: {type: lmdb}\n',
       lose: () => rm(join(folder, 'data', 'lmdb', 'online'), { recursive: true }),
       remove: async () => undefined,
     };

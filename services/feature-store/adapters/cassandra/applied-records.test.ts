@@ -3,6 +3,7 @@ import { regionId } from '@featuremesh/domain/region-id';
 import type { types } from 'cassandra-driver';
 import { expect, test } from 'vitest';
 import { AppliedRecords, type ClaimCql } from './applied-records.ts';
+import { type CallClass, PASSAGES } from './call-classes.ts';
 
 const GROUP = 'aaaaaaaaaaaaaaaa';
 const never = new AbortController().signal;
@@ -17,13 +18,19 @@ class FakeCql implements ClaimCql {
   readonly watermarks = new Map<string, number>();
   readonly positions = new Map<number, number>();
   readonly order: string[] = [];
+  readonly classes = new Set<CallClass>();
   fails = (_: string): boolean => false;
 
   async within<T>(_: number, work: (expired: AbortSignal) => Promise<T>): Promise<T> {
     return work(never);
   }
 
-  async execute(statement: string, values: readonly unknown[]): Promise<types.ResultSet> {
+  async execute(
+    statement: string,
+    values: readonly unknown[],
+    { as }: { readonly as: CallClass },
+  ): Promise<types.ResultSet> {
+    this.classes.add(as);
     await Promise.resolve();
     const what = statement.includes('fm_positions') ? 'position' : 'watermark';
     if (statement.startsWith('SELECT')) {
@@ -38,6 +45,14 @@ class FakeCql implements ClaimCql {
     return { rows: [] } as unknown as types.ResultSet;
   }
 }
+
+test('what says how far rows are applied never waits behind rows', async () => {
+  const cql = new FakeCql();
+  const records = new AppliedRecords(cql);
+  await records.claim({ name: 'w', sequence: 4 }, [position(0, 4)]);
+  expect(await records.watermark('w', never)).toBe(4);
+  expect(Array.from(cql.classes, as => PASSAGES[as])).toEqual(['control', 'control']);
+});
 
 test('V6: positions are written before the watermark that passes them', async () => {
   const cql = new FakeCql();

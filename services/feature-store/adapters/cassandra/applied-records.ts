@@ -78,7 +78,7 @@ export class AppliedRecords {
   /** The stored watermark; 0 where there is none. */
   async watermark(name: string, expired: AbortSignal): Promise<number> {
     const { rows } = await this.#cql.execute(this.#statements.watermark, [name], {
-      as: 'record-read',
+      as: 'claim-read',
       expired,
     });
     return Number(rows[0]?.['sequence'] ?? 0);
@@ -91,7 +91,7 @@ export class AppliedRecords {
       this.#statements.position,
       [groupId, origin, feedEpoch, appender],
       {
-        as: 'record-read',
+        as: 'claim-read',
         expired,
       },
     );
@@ -101,7 +101,7 @@ export class AppliedRecords {
   /** As OnlineStore.appliedPositions. */
   async positions(groupId: string, expired: AbortSignal): Promise<readonly Position[]> {
     const { rows } = await this.#cql.execute(this.#statements.positions, [groupId], {
-      as: 'record-read',
+      as: 'claim-read',
       expired,
     });
     return rows.map(row => ({
@@ -138,7 +138,7 @@ export class AppliedRecords {
   }
 
   async #write({ watermarks, positions }: Claims, expired: AbortSignal): Promise<void> {
-    const how = { as: 'write', expired } as const;
+    const how = { as: 'claim', expired } as const;
     await Promise.all(
       Array.from(positions.values(), ({ groupId, origin, feedEpoch, appender, sequence }) =>
         this.#cql.execute(

@@ -55,7 +55,7 @@ test('a fallback answers after all local nodes, in the order configured; without
 });
 
 test('rows and records may be asked of a fallback, what must see the newest may not', () => {
-  for (const as of ['read', 'write', 'record-read'] as const)
+  for (const as of ['read', 'write', 'record-read', 'claim', 'claim-read'] as const)
     expect(dataCentresOf(as, 'LOCAL_SERIAL'), as).toEqual(['dc1', 'dc3', 'dc2']);
   expect(dataCentresOf('settled-read', 'LOCAL_SERIAL')).toEqual(['dc1']);
 });

@@ -14,16 +14,23 @@ export type CallClass =
   | 'write'
   | 'write-everywhere'
   | 'record-read'
+  | 'claim'
+  | 'claim-read'
   | 'conditional'
   | 'serial-read';
 
-/** How each class passes the gate. */
+/**
+ * How each class passes the gate. What says how far rows are applied does not wait behind rows: where a store is slow and a long log is
+ * applied, no step would be written down before its deadline, and all would begin again for ever.
+ */
 export const PASSAGES: Readonly<Record<CallClass, Passage>> = {
   read: 'read',
   'settled-read': 'read',
   write: 'write',
   'write-everywhere': 'write',
   'record-read': 'write',
+  claim: 'control',
+  'claim-read': 'control',
   conditional: 'control',
   'serial-read': 'control',
 };
@@ -53,6 +60,8 @@ export function classesOf(
     write: { ...common, consistency: level[consistency.write], isIdempotent: true },
     'write-everywhere': { ...common, consistency: LEVELS.all, isIdempotent: true },
     'record-read': { ...common, consistency: settled, isIdempotent: true },
+    claim: { ...common, consistency: level[consistency.write], isIdempotent: true },
+    'claim-read': { ...common, consistency: settled, isIdempotent: true },
     conditional: {
       ...agreed,
       consistency: LEVELS.localQuorum,

@@ -5,7 +5,7 @@ import { storeProblem } from './cassandra-errors.ts';
 import { APPLY_DEADLINE_MS, type CassandraStoreOptions, SCHEMA_DEADLINE_MS } from './cassandra-options.ts';
 import { ControlRecords } from './control-records.ts';
 import { Cql } from './cql.ts';
-import { bringUpSchema, type SchemaLock, verifySchema } from './schema.ts';
+import { bringUpSchema, type Incarnation, isGone, type SchemaLock, verifySchema } from './schema.ts';
 
 /** Pause between two tries to connect, and between two looks at whether the schema is still as it should be. */
 const CONNECT_RETRY_MS = 2_000;
@@ -37,6 +37,9 @@ export class CassandraConnection<Parts> {
   #failure: string | undefined = 'not connected to Cassandra yet';
   #watch: Repetition | undefined;
   #verifiedAtMs = Number.NEGATIVE_INFINITY;
+  /** When the keyspace that is worked on was made; undefined until it is known. */
+  #madeAtMs: number | undefined;
+  #isReplaced = false;
   #closed = false;
 
   /** `what`: what it is for, in the log: `online store`, `registry`. */
@@ -64,6 +67,11 @@ export class CassandraConnection<Parts> {
   /** Why it cannot be worked on, for readiness; undefined where it can. */
   failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** True once the keyspace is not the one any more that was worked on first: all that this process knows of it counts for nothing. */
+  isReplaced(): boolean {
+    return this.#isReplaced;
   }
 
   /** What was built for the connection; undefined while there is none. */
@@ -98,7 +106,8 @@ export class CassandraConnection<Parts> {
       const { clock, timer, random, localDataCentre, replication } = this.#options;
       const control = new ControlRecords(cql, { clock, timer, random });
       const lock = this.#lockOf(cql, control);
-      await bringUpSchema({ cql, localDataCentre, replication, nowMs: () => clock.nowMs() }, lock);
+      const schema = { cql, localDataCentre, replication, nowMs: () => clock.nowMs() };
+      this.#recognise(await bringUpSchema(schema, lock));
       if (this.#closed) throw new ProblemError(problem('STORE_UNAVAILABLE', `the ${this.#what} is closed`));
       this.#connected = { cql, parts: this.#partsOf({ cql, control, lock }) };
       this.#noteFailure(undefined);
@@ -149,13 +158,28 @@ export class CassandraConnection<Parts> {
     try {
       if (connected === undefined) await this.connect();
       else if (nowMs - this.#verifiedAtMs >= VERIFY_EVERY_MS || this.#failure !== undefined) {
-        await connected.cql.within(APPLY_DEADLINE_MS, () => verifySchema(connected.cql));
+        this.#recognise(await connected.cql.within(APPLY_DEADLINE_MS, () => verifySchema(connected.cql)));
         this.#verifiedAtMs = nowMs;
         this.#noteFailure(undefined);
       }
     } catch (error) {
       this.#noteFailure(error instanceof ProblemError ? error.problem.detail : storeProblem(error).detail);
+      if (connected !== undefined) await this.#leaveGone(connected.cql).catch(() => undefined);
     }
+  }
+
+  #recognise({ madeAtMs }: Incarnation): void {
+    if (madeAtMs === undefined) return;
+    this.#madeAtMs ??= madeAtMs;
+    this.#isReplaced ||= this.#madeAtMs !== madeAtMs;
+  }
+
+  /** Connecting anew makes a keyspace that is gone. */
+  async #leaveGone(cql: Cql): Promise<void> {
+    if (!(await cql.within(APPLY_DEADLINE_MS, () => isGone(cql)))) return;
+    this.#noteFailure('the keyspace in Cassandra is gone, and with it all rows; it is made anew');
+    this.#connected = undefined;
+    await cql.close();
   }
 
   #noteFailure(reason: string | undefined): void {

@@ -77,6 +77,11 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds, StoreCopi
     return this.#connection.failure();
   }
 
+  /** True once its keyspace was lost and made anew since this process connected first. */
+  isReplaced(): boolean {
+    return this.#connection.isReplaced();
+  }
+
   /** Which nodes are away, of all data centres; all of them while none is connected. */
   copies(): CopyStates {
     return this.#connection.connected()?.cql.copies() ?? NOT_CONNECTED;

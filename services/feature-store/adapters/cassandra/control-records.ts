@@ -82,7 +82,7 @@ export class ControlRecords {
     const isFresh = believed !== undefined && nowMs - believed.atMs <= EPOCH_BELIEVED_MS;
     if (isFresh && believed.epoch === lease.epoch) return;
     const { rows } = await this.#cql.execute(this.#statements.lease, [leaseKey(lease.name)], {
-      as: 'record-read',
+      as: 'claim-read',
       expired,
     });
     const epoch = rows[0] === undefined ? undefined : Number(rows[0]['epoch']);

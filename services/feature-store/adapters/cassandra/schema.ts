@@ -85,6 +85,14 @@ const RECORDS_ASKED_AGAIN = 'MIN(99p,50ms)';
 /** Replicas per data centre where nothing is configured: what survives the loss of a node with quorums. */
 const DEFAULT_REPLICAS = 3;
 
+/**
+ * Which of the keyspaces of one name it is: one that was lost and made anew differs. Undefined where the nodes asked do not know, as in a
+ * data centre that was away when it was made.
+ */
+export interface Incarnation {
+  readonly madeAtMs: number | undefined;
+}
+
 /** Runs work while no other process changes the schema. */
 export type SchemaLock = <T>(work: () => Promise<T>) => Promise<T>;
 
@@ -100,7 +108,7 @@ export interface SchemaOptions {
  * Makes what is missing of keyspace and tables, step by step under the lock, and refuses what does not fit: a newer schema, a keyspace
  * without replicas here, a table with other columns. Rejects with a ProblemError STORE_UNAVAILABLE or the driver's error.
  */
-export async function bringUpSchema(options: SchemaOptions, lock: SchemaLock): Promise<void> {
+export async function bringUpSchema(options: SchemaOptions, lock: SchemaLock): Promise<Incarnation> {
   const { cql } = options;
   await ensureKeyspace(options);
   await makeTables(cql, FIRST_TABLES);
@@ -110,12 +118,16 @@ export async function bringUpSchema(options: SchemaOptions, lock: SchemaLock): P
       for (const step of MIGRATIONS) if (step.version > version) await migrate(options, step);
     });
   }
-  await verifySchema(cql);
+  return verifySchema(cql);
 }
 
-/** Rejects with STORE_UNAVAILABLE where the schema is newer than this program, or has drifted from it; names what differs. */
-export async function verifySchema(cql: Cql): Promise<void> {
-  const version = await versionOf(cql);
+/**
+ * Gives which keyspace of this name it is. Rejects with STORE_UNAVAILABLE where the schema is newer than this program, or has drifted
+ * from it; names what differs.
+ */
+export async function verifySchema(cql: Cql): Promise<Incarnation> {
+  const versions = await versionsOf(cql);
+  const version = newestOf(versions);
   if (version > SCHEMA_VERSION)
     throw drift(`has schema version ${version}; this program knows ${SCHEMA_VERSION}: run a newer one`);
   const found = await columnsOf(cql);
@@ -129,6 +141,12 @@ export async function verifySchema(cql: Cql): Promise<void> {
         throw drift(`has drifted: column ${table}.${column} is ${is ?? 'missing'}, and should be ${type}`);
     }
   }
+  return { madeAtMs: versions.get(MIGRATIONS[0]?.version ?? 0) };
+}
+
+/** True where there is no keyspace of the name any more: all that it held is gone. */
+export async function isGone(cql: Cql): Promise<boolean> {
+  return (await replicationOf(cql)) === undefined;
 }
 
 async function ensureKeyspace({ cql, localDataCentre, replication }: SchemaOptions): Promise<void> {
@@ -200,8 +218,17 @@ function recordTable(keyspace: string, table: RecordTable): string {
 }
 
 async function versionOf(cql: Cql): Promise<number> {
-  const { rows } = await cql.inspect(`SELECT version FROM ${cql.keyspace}.fm_schema_versions`);
-  return rows.reduce((newest, row) => Math.max(newest, Number(row['version'])), 0);
+  return newestOf(await versionsOf(cql));
+}
+
+/** When each version of the schema was reached, by its number. */
+async function versionsOf(cql: Cql): Promise<ReadonlyMap<number, number>> {
+  const { rows } = await cql.inspect(`SELECT version, applied_at_ms FROM ${cql.keyspace}.fm_schema_versions`);
+  return new Map(rows.map(row => [Number(row['version']), Number(row['applied_at_ms'])]));
+}
+
+function newestOf(versions: ReadonlyMap<number, number>): number {
+  return Math.max(0, ...versions.keys());
 }
 
 async function columnsOf(cql: Cql): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
