@@ -68,12 +68,6 @@ export const RETRY_LONGEST_MS = 2_000;
 /** Steps that a replay may have issued and not yet awaited. */
 export const REPLAY_STEPS_IN_FLIGHT = 16;
 
-/**
- * Rows of these steps after which no further one is issued: more than a store takes at once, and as many as a slow cluster writes within the
- * deadline of a step (measured: 700 rows/s where permissions are looked up for every statement).
- */
-export const REPLAY_ROWS_IN_FLIGHT = 2_000;
-
 /** How often old idempotency records are removed, and how many at once: 10,000 a minute is above the rate of writing them. */
 export const IDEMPOTENCY_SWEEP_MS = 60_000;
 

@@ -5,9 +5,8 @@ import type { TraceSpan, Tracing } from '@featuremesh/runtime/tracing';
 import type { ChangeLog, LogMessage } from '../ports/change-log.ts';
 import type { OnCrashPoint } from '../ports/crash-points.ts';
 import type { LeaseRef, OnlineStore } from '../ports/online-store.ts';
-import { RETRY_FIRST_MS, RETRY_LONGEST_MS } from './ingest-limits.ts';
+import { REPLAY_STEPS_IN_FLIGHT, RETRY_FIRST_MS, RETRY_LONGEST_MS } from './ingest-limits.ts';
 import { type BareStep, NO_STEP, type ReplaySteps } from './replay-step.ts';
-import { StepWindow } from './step-window.ts';
 
 /** How a replay is fenced and counted. */
 export interface ReplayScope {
@@ -64,7 +63,7 @@ export class LogReplay {
   ): Promise<number> {
     const failed = new AbortController();
     const signal = AbortSignal.any([scope.signal, failed.signal]);
-    const issued = new StepWindow();
+    const issued: Promise<unknown>[] = [];
     let failure: { readonly error: unknown } | undefined;
     let tail = after;
     for await (const message of open(signal)) {
@@ -87,10 +86,11 @@ export class LogReplay {
           failed.abort();
         },
       );
-      await issued.add(applied, step.rows.length);
+      issued.push(applied);
+      if (issued.length >= REPLAY_STEPS_IN_FLIGHT) await issued.shift();
       if (signal.aborted) break;
     }
-    await issued.ended();
+    await Promise.all(issued);
     if (failure !== undefined) throw failure.error;
     return tail;
   }

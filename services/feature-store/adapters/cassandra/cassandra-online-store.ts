@@ -12,7 +12,8 @@ import type {
 } from '../../ports/online-store.ts';
 import type { StampBounds } from '../../ports/stamp-bounds.ts';
 import type { CopyStates, StoreCopies } from '../../ports/store-copies.ts';
-import { AppliedRecords } from './applied-records.ts';
+import { AppliedRecords, type Turn } from './applied-records.ts';
+import { ApplyWindow } from './apply-window.ts';
 import { CassandraConnection } from './cassandra-connection.ts';
 import {
   APPLY_DEADLINE_MS,
@@ -48,6 +49,7 @@ interface Connected {
 export class CassandraOnlineStore implements OnlineStore, StampBounds, StoreCopies {
   readonly #connection: CassandraConnection<Connected>;
   readonly #onCrashPoint: CassandraStoreOptions['onCrashPoint'];
+  readonly #window = new ApplyWindow();
 
   constructor(options: CassandraStoreOptions) {
     const { clock, maxTables, onCrashPoint } = options;
@@ -104,36 +106,40 @@ export class CassandraOnlineStore implements OnlineStore, StampBounds, StoreCopi
 
   async apply(step: ApplyStep): Promise<ApplyOutcome> {
     const parts = this.#connection.parts();
-    const { watermark, idempotency, lease, rows } = step;
+    const { watermark, rows } = step;
     const turn = watermark === undefined ? undefined : parts.applied.takeTurn(watermark.name);
-    let claiming: Promise<void> | undefined;
     try {
-      const outcome = await parts.cql.within(APPLY_DEADLINE_MS, async expired => {
-        if (lease !== undefined) await parts.control.assertLease(lease, expired);
-        const [written] = await Promise.all([
-          rows.length === 0
-            ? NOTHING
-            : parts.rows.write(step.table, rows, {
-                as: step.everywhere ? 'write-everywhere' : 'write',
-                expired,
-              }),
-          idempotency === undefined ? undefined : parts.idempotency.remember(idempotency, expired),
-        ]);
-        if (this.#onCrashPoint !== undefined && rows.length > 0)
-          await this.#onCrashPoint('store/rows-written');
-        await turn?.before;
-        const moved = watermark === undefined || (await parts.applied.moves(watermark, expired));
-        // At once, also past the deadline: a step behind this one may claim what it moved, and would leave its positions behind.
-        if (moved) claiming = parts.applied.claim(watermark, step.positions ?? []);
-        claiming?.catch(() => undefined);
-        return written;
-      });
-      turn?.done();
-      await claiming;
-      return outcome;
+      return await this.#window.run(rows.length, () => this.#applyNow(parts, step, turn));
     } finally {
       turn?.done();
     }
+  }
+
+  async #applyNow(parts: Connected, step: ApplyStep, turn: Turn | undefined): Promise<ApplyOutcome> {
+    const { watermark, idempotency, lease, rows } = step;
+    let claiming: Promise<void> | undefined;
+    const outcome = await parts.cql.within(APPLY_DEADLINE_MS, async expired => {
+      if (lease !== undefined) await parts.control.assertLease(lease, expired);
+      const [written] = await Promise.all([
+        rows.length === 0
+          ? NOTHING
+          : parts.rows.write(step.table, rows, {
+              as: step.everywhere ? 'write-everywhere' : 'write',
+              expired,
+            }),
+        idempotency === undefined ? undefined : parts.idempotency.remember(idempotency, expired),
+      ]);
+      if (this.#onCrashPoint !== undefined && rows.length > 0) await this.#onCrashPoint('store/rows-written');
+      await turn?.before;
+      const moved = watermark === undefined || (await parts.applied.moves(watermark, expired));
+      // At once, also past the deadline: a step behind this one may claim what it moved, and would leave its positions behind.
+      if (moved) claiming = parts.applied.claim(watermark, step.positions ?? []);
+      claiming?.catch(() => undefined);
+      return written;
+    });
+    turn?.done();
+    await claiming;
+    return outcome;
   }
 
   async read(

@@ -61,6 +61,12 @@ export const SCAN_DEADLINE_MS = 30_000;
  */
 export const MAX_ROWS_IN_FLIGHT = 512;
 
+/**
+ * Rows of the steps that are being applied at once: more than are asked for at once, so that there is no pause between steps, and as many as
+ * a slow cluster writes within `APPLY_DEADLINE_MS` (measured: 700 rows/s where permissions are looked up for every statement).
+ */
+export const MAX_ROWS_APPLYING = 2_000;
+
 /** Statements that wait for one of those: about 300 slates of 51; more would only age in the queue. */
 export const MAX_STATEMENTS_WAITING = 16_384;
 
