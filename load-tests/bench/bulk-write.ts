@@ -1,5 +1,6 @@
 import { regionOf } from '../mesh/mesh-regions.ts';
 import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
+import { BARE_WRITER, startWriter } from './echo.ts';
 import type { BenchContext, Figure, Measurement } from './figure.ts';
 import { rounded } from './http-load.ts';
 import { measureBesideEcho, probe } from './measure-beside-echo.ts';
@@ -15,7 +16,7 @@ export const bulkWrite: Figure = {
   about:
     'rows/s into one region, batches of 500 rows of 10 floats, into a local group and one that every region applies',
   needsMesh: true,
-  maxMeasurements: 40,
+  maxMeasurements: 60,
   async *run(context) {
     await ensureNewsFeed(context);
     const { url } = regionOf(context.mesh, NEWS_HOME);
@@ -26,7 +27,7 @@ export const bulkWrite: Figure = {
 async function* measureGroup(
   group: MeasuredGroup,
   url: string,
-  { seconds }: BenchContext,
+  { seconds, dataDir }: BenchContext,
 ): AsyncGenerator<Measurement> {
   const requests = Array.from({ length: BODIES }, (_, i) => ({
     path: group.path,
@@ -36,15 +37,27 @@ async function* measureGroup(
   const [first] = requests;
   if (first === undefined) return;
   const answer = await probe(url, first, text => text.includes(`"accepted":${BATCH_ROWS}`));
-  for (const connections of CONNECTIONS) {
-    const shape = { kind: 'closed', connections } as const;
-    const { values, echo } = await measureBesideEcho(url, requests, { shape, seconds, answer });
-    yield {
-      variant: `${group.name}/json-500/closed-${connections}`,
-      values: withRows(values),
-      echo: withRows(echo),
-      note: `${first.body.length} bytes a request`,
-    };
+  const writer = await startWriter(dataDir);
+  try {
+    for (const connections of CONNECTIONS) {
+      const {
+        values,
+        echo,
+        limitPerS = 0,
+      } = await measureBesideEcho(url, requests, {
+        ...{ shape: { kind: 'closed', connections } as const, seconds, answer },
+        beside: async () => ({ url: writer.url, close: async () => undefined }),
+      });
+      yield {
+        variant: `${group.name}/json-500/closed-${connections}`,
+        values: withRows(values),
+        echo: withRows(echo),
+        limit: withRows({ requestsPerS: limitPerS }),
+        note: `${first.body.length} bytes a request; limit: ${BARE_WRITER}`,
+      };
+    }
+  } finally {
+    await writer.close();
   }
 }
 

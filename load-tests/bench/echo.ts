@@ -2,12 +2,14 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { locateNatsServer } from '@featuremesh/infra/components/nats-server';
 import { request } from 'undici';
 import { z } from 'zod';
 import type { BareGroup } from '../adapters/lmdb/bare-reader.ts';
 
 const PROGRAM = fileURLToPath(new URL('echo-server.ts', import.meta.url));
 const RELAY_PROGRAM = fileURLToPath(new URL('relay-server.ts', import.meta.url));
+const WRITER_PROGRAM = fileURLToPath(new URL('bare-writer-server.ts', import.meta.url));
 const READER_PROGRAM = fileURLToPath(new URL('bare-reader-server.ts', import.meta.url));
 
 /** The bare server that every HTTP figure is measured beside. */
@@ -51,6 +53,30 @@ export function startRelay(echo: Pick<Echo, 'url'>): Promise<Yardstick> {
 /** Starts a server that reads rows out of a region's own LMDB file and decodes them: what a region costs that decides nothing. */
 export function startReader(dataDir: string, groups: readonly BareGroup[]): Promise<Yardstick> {
   return startServer(READER_PROGRAM, { BENCH_DATA_DIR: dataDir, BENCH_GROUPS: JSON.stringify(groups) });
+}
+
+/** A server that does one part of a region's writes, and its log alone. */
+export interface BareWriter extends Yardstick {
+  /** Messages of so many bytes that so many callers at once append in a second, each stored and synced. */
+  appendsPerS(how: { callers: number; seconds: number; bytes: number }): Promise<number>;
+}
+
+/** What stands beside a region's writes, for notes. */
+export const BARE_WRITER =
+  'a server that appends to a synced log of its own, writes into LMDB and decides nothing';
+
+/** Starts a server that appends rows to a log of its own in `folder`, writes them into LMDB, and decides nothing. */
+export async function startWriter(folder: string): Promise<BareWriter> {
+  const natsServer = await locateNatsServer(() => undefined);
+  const server = await startServer(WRITER_PROGRAM, { BENCH_NATS_SERVER: natsServer, BENCH_FOLDER: folder });
+  return {
+    ...server,
+    appendsPerS: async ({ callers, seconds, bytes }) => {
+      const query = { callers, seconds, bytes };
+      const { body } = await request(`${server.url}/appends`, { query });
+      return z.object({ appendsPerS: z.number() }).parse(await body.json()).appendsPerS;
+    },
+  };
 }
 
 async function startServer(

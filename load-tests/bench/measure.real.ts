@@ -1,5 +1,8 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Echo, startEcho, startRelay } from './echo.ts';
+import { type Echo, startEcho, startRelay, startWriter } from './echo.ts';
 import { loadHttp, percentile } from './http-load.ts';
 import { measureBesideEcho, probe } from './measure-beside-echo.ts';
 
@@ -56,6 +59,27 @@ test('a closed loop tells the share of the echo and of a relay to it, and the pr
   // Two hops cost more than one.
   expect(limitPerS).toBeGreaterThan(0);
   expect(values['ofLimit']).toBeGreaterThan(values['ofEcho'] ?? 0);
+});
+
+test('beside writes stands a server with a log and a table of its own, and that log alone; neither is left behind', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fm-bare-'));
+  const writer = await startWriter(folder);
+  const rows = Array.from({ length: 3 }, (_, at) => ({ key: { id: `k${at}` }, features: { a: at } }));
+  const write = {
+    path: '/v1/groups/g/rows',
+    body: JSON.stringify({ rows }),
+    contentType: 'application/json',
+  };
+  expect(JSON.parse(await probe(writer.url, write, () => true))).toEqual({ accepted: 3, online: 'APPLIED' });
+  const values = await loadHttp(writer.url, [write], {
+    shape: { kind: 'closed', connections: 4 },
+    seconds: 1,
+  });
+  expect([values['failed'], (values['requestsPerS'] ?? 0) > 10]).toEqual([0, true]);
+  expect(await writer.appendsPerS({ callers: 4, seconds: 0.2, bytes: 200 })).toBeGreaterThan(10);
+  await writer.close();
+  expect(await readdir(folder)).toEqual([]);
+  await rm(folder, { recursive: true });
 });
 
 test('percentiles are those of the nearest rank', () => {
