@@ -20,7 +20,7 @@ export interface RegionService {
   owedRefills(peer: string): Promise<readonly GroupVersion[]>;
   /** The peer's snapshot of a group is in the log up to this sequence; true where the store has applied it, else tell it again. */
   refilled(report: GroupVersion & { peer: string; throughSequence: number }): Promise<boolean>;
-  /** Winners of any origin in key order, as a feed chunk, with the watermark vector as of the scan's first page (A5). */
+  /** Winners of any origin, each once, as a feed chunk, with the watermark vector as of the scan's first page (A5). */
   snapshotPage(request: {
     groupId: string;
     version: number;

@@ -256,7 +256,7 @@ describe('waiting and reports', () => {
 });
 
 describe('snapshot', () => {
-  test('pages hold every winner once in key order, of any origin, deletions too', async () => {
+  test('pages hold every winner once, of any origin, deletions too', async () => {
     await publish();
     const rows = Array.from({ length: 25 }, (_, i) => ({
       key: { airport: `K${String(i).padStart(2, '0')}` },
@@ -280,8 +280,7 @@ describe('snapshot', () => {
       if (next === null) break;
       after = `&after=${next}`;
     }
-    expect(keys).toHaveLength(25);
-    expect(keys).toEqual([...new Set(keys)].sort());
+    expect([keys.length, new Set(keys).size]).toEqual([25, 25]);
     const unknown = await internal(home, 'GET', 'snapshot?group=aaaaaaaaaaaaaaaa&version=1');
     expect([unknown.status, unknown.body.code]).toEqual([404, 'UNKNOWN_GROUP']);
   });
