@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@featuremesh/infra/ports/free-port';
 import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { writePrivateKey } from '@featuremesh/runtime/signing';
@@ -50,14 +51,6 @@ const RECORDER = `
   const send = dgram.Socket.prototype.send;
   dgram.Socket.prototype.send = function (...args) { write('datagram'); return send.apply(this, args); };
 `;
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise(resolve => probe.close(resolve));
-  return port;
-}
 
 beforeAll(async () => {
   const keyOf = (region: string) => (region === own.id ? own.key.publicKey : undefined);

@@ -11,7 +11,6 @@ import { systemRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import { openRegionBroker, type RegionBroker } from '@featuremesh/sync/adapters/jetstream/region-broker';
 import { compilePolicy } from '@featuremesh/sync/policy-compiler/compile';
-import { freePort } from '@featuremesh/testkit/broker/free-port';
 import {
   EAST,
   linkState,
@@ -24,6 +23,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { locateNatsServer } from '../components/nats-server.ts';
+import { freePort } from '../ports/free-port.ts';
 import { LinkedBrokers } from './testing/linked-brokers.ts';
 
 const ATTACK_MS = 700;

@@ -6,6 +6,7 @@ import { seededRandom } from '@featuremesh/runtime/random';
 import { systemTimer } from '@featuremesh/runtime/timer';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../ports/free-port.ts';
 import { MAX_CONNECTIONS_PER_PATH, MAX_WINDOW_BYTES, MIN_WINDOW_BYTES } from './limits.ts';
 import type { PathConditions } from './wan-path.ts';
 import { WanProxy, type WanProxyOptions } from './wan-proxy.ts';
@@ -32,15 +33,6 @@ async function target(serve: (socket: Socket) => void): Promise<number> {
 }
 
 const echo = (socket: Socket): void => void socket.pipe(socket);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function proxied(
   targetPort: number,

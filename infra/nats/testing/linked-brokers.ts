@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseRegionConfig, type RegionConfig } from '@featuremesh/contracts/region-config';
@@ -11,6 +11,7 @@ import {
   type NatsSecrets,
 } from '@featuremesh/runtime/broker-secrets';
 import { systemRandom } from '@featuremesh/runtime/random';
+import { freePort } from '../../ports/free-port.ts';
 import { writeNatsConfig } from '../nats-config.ts';
 
 const START_TRIES = 400;
@@ -171,15 +172,4 @@ async function reachable(port: number): Promise<void> {
     if (tries === START_TRIES) throw new Error(`nothing listens on port ${port}`);
     await new Promise(resolve => setTimeout(resolve, START_PAUSE_MS));
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

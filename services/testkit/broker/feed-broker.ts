@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MAX_PAYLOAD_BYTES } from '@featuremesh/domain/limits';
 import { FEED_EPOCH_METADATA, FEED_STREAM } from '@featuremesh/domain/subjects';
-import { freePort } from './free-port.ts';
+import { freePort } from '@featuremesh/infra/ports/free-port';
 import { natsRequest } from './nats-request.ts';
 
 const START_TRIES = 200;

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FeatureGroupDefinition } from '@featuremesh/domain/feature-group';
 import { testProfile } from '@featuremesh/infra/local-mesh/testing/test-profile';
+import { freePort } from '@featuremesh/infra/ports/free-port';
 import { ensureNatsSecrets } from '@featuremesh/runtime/broker-secrets';
 import { ensureInternalToken } from '@featuremesh/runtime/internal-token';
 import { systemRandom } from '@featuremesh/runtime/random';
 import { generateSigningKey, writePrivateKey } from '@featuremesh/runtime/signing';
 import type { FeedBroker } from '../broker/feed-broker.ts';
-import { freePort } from '../broker/free-port.ts';
 import { definitions } from './test-definitions.ts';
 import { type TestStoreSection, testStoreSection } from './test-store.ts';
 
