@@ -90,11 +90,10 @@ async function runVitest(stage: Extract<Stage, { kind: 'vitest' }>): Promise<Cou
       environment,
     );
     const counts = JSON.parse(await readFile(report, 'utf8')) as VitestReport;
-    const failures = failuresOf(counts, root);
-    if (status === 0) return { passed: counts.numPassedTests, failed: counts.numFailedTests, failures };
+    const failures = [...failuresOf(counts, root)];
     // A file that does not load, or an error outside every test, is a failure without a failed test.
-    const failed = Math.max(1, counts.numFailedTests);
-    if (failures.length === 0) return { passed: counts.numPassedTests, failed, failures: [ENDED_BADLY] };
+    const failed = Math.max(status === 0 ? 0 : 1, counts.numFailedTests);
+    if (failed > 0 && failures.length === 0) failures.push(ENDED_BADLY);
     return { passed: counts.numPassedTests, failed, failures };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

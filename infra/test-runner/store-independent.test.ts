@@ -17,7 +17,8 @@ test('every pattern names files, and no file is named twice', () => {
 test('nothing that keeps rows by the profile of the tests is left out of the run on the full one', () => {
   const byProfile =
     /testProfile|TestRegion|TestStores|ServiceProcesses|WriteRegion|openTestStore|RunningMesh\.start\(\w+\)/;
-  const namesIt = /type: lmdb|'embedded'|'full'|sharedCluster|profile: 'full'|'--profile', 'full'/;
+  const namesIt =
+    /type: lmdb|broker, '', '(embedded|full)'|sharedCluster|profile: 'full'|'--profile', 'full'/;
   const left = Object.keys(STORE_INDEPENDENT)
     .flatMap(filesOf)
     .filter(file => {

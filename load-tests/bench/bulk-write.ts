@@ -1,6 +1,6 @@
 import { regionOf } from '../mesh/mesh-regions.ts';
 import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
-import { BARE_WRITER, startWriter } from './echo.ts';
+import { BARE_WRITER, lent, startWriter } from './echo.ts';
 import type { BenchContext, Figure, Measurement } from './figure.ts';
 import { rounded } from './http-load.ts';
 import { measureBesideEcho, probe } from './measure-beside-echo.ts';
@@ -46,7 +46,7 @@ async function* measureGroup(
         limitPerS = 0,
       } = await measureBesideEcho(url, requests, {
         ...{ shape: { kind: 'closed', connections } as const, seconds, answer },
-        beside: async () => ({ url: writer.url, close: async () => undefined }),
+        beside: lent(writer),
       });
       yield {
         variant: `${group.name}/json-500/closed-${connections}`,

@@ -21,6 +21,11 @@ export interface Echo {
   close(): Promise<void>;
 }
 
+/** A yardstick for one measurement of several, which does not end it. */
+export function lent({ url }: Yardstick): () => Promise<Yardstick> {
+  return async () => ({ url, close: async () => undefined });
+}
+
 /** Starts the bare server as a child process. */
 export async function startEcho(): Promise<Echo> {
   const { url, pid, close } = await startServer(PROGRAM, {});

@@ -1,6 +1,6 @@
 import { regionOf } from '../mesh/mesh-regions.ts';
 import { NEWS_HOME } from '../news-feed/load-news-feed.ts';
-import { BARE_WRITER, startWriter } from './echo.ts';
+import { BARE_WRITER, lent, startWriter } from './echo.ts';
 import type { BenchContext, Figure, Measurement } from './figure.ts';
 import { rounded } from './http-load.ts';
 import { measureBesideEcho, probe } from './measure-beside-echo.ts';
@@ -42,7 +42,7 @@ async function* measureGroup(
       const shape = { kind: 'closed', connections } as const;
       const { limitPerS = 0, ...measured } = await measureBesideEcho(url, requests, {
         ...{ shape, seconds, answer },
-        beside: async () => ({ url: writer.url, close: async () => undefined }),
+        beside: lent(writer),
       });
       const appendsPerS = await writer.appendsPerS({
         callers: connections,

@@ -36,13 +36,10 @@ import { LagTracker } from './ingest/lag-tracker.ts';
 import { withLocalSlots } from './ingest/local-slots.ts';
 import { Projector } from './ingest/projector.ts';
 import { RetentionSweeper, SWEEP_PACE } from './ingest/retention-sweeper.ts';
-import { type OpenedStore, overOpenedStore, type RegionStore } from './region-store.ts';
+import { HEALTH_EVERY_MS, type OpenedStore, overOpenedStore, type RegionStore } from './region-store.ts';
 import { SteadyRegistry } from './registry/steady-registry.ts';
 import { type ObserverParts, observedLog } from './telemetry/observed-log.ts';
 import { setServiceGauges } from './telemetry/service-gauges.ts';
-
-/** How often readiness is judged. */
-const HEALTH_EVERY_MS = 250;
 
 /** Pause between two tries to announce the region where the registry could not be changed at the start. */
 const ANNOUNCE_AGAIN_MS = 2_000;

@@ -14,7 +14,7 @@ import type { ObserverParts } from './telemetry/observed-log.ts';
 import { observedStore } from './telemetry/observed-store.ts';
 
 /** How often readiness is judged. */
-const HEALTH_EVERY_MS = 250;
+export const HEALTH_EVERY_MS = 250;
 
 /** Between two counts of all rows: LMDB knows them, Cassandra reads every one. */
 const COUNT_EVERY_MS = { lmdb: 10_000, cassandra: 3_600_000 };

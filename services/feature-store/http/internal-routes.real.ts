@@ -1,6 +1,7 @@
 import type { CatalogueEntry } from '@featuremesh/domain/catalogue-entry';
 import { decodeFeedChunk } from '@featuremesh/domain/feed-chunk';
 import { regionId } from '@featuremesh/domain/region-id';
+import { testProfile } from '@featuremesh/infra/local-mesh/testing/test-profile';
 import { definitions, group, policy, record } from '@featuremesh/testkit/region/test-definitions';
 import { INTERNAL_TOKEN, MESH, TestRegion } from '@featuremesh/testkit/region/test-region';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -280,7 +281,9 @@ describe('snapshot', () => {
       if (next === null) break;
       after = `&after=${next}`;
     }
-    expect([keys.length, new Set(keys).size]).toEqual([25, 25]);
+    expect(keys).toHaveLength(25);
+    // LMDB scans in the order of keys, Cassandra in one of its own.
+    expect(testProfile() === 'embedded' ? keys : keys.toSorted()).toEqual([...new Set(keys)].sort());
     const unknown = await internal(home, 'GET', 'snapshot?group=aaaaaaaaaaaaaaaa&version=1');
     expect([unknown.status, unknown.body.code]).toEqual([404, 'UNKNOWN_GROUP']);
   });

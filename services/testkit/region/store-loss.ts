@@ -3,8 +3,9 @@ import type { ServiceProcess, ServiceProcesses } from './service-processes.ts';
 import { group } from './test-definitions.ts';
 
 const BATCH_ROWS = 500;
-/** LMDB takes below a second, the tests' Cassandra, which looks up permissions for every statement, ten. */
+/** Between two reads. */
 const PAUSE_MS = 5;
+/** Far more than it takes: LMDB below a second, the tests' Cassandra a few. */
 const REBUILT_WITHIN_MS = 30_000;
 
 /** One row of every batch. */

@@ -53,15 +53,17 @@ export function classesOf(
   const serial = everywhere ? LEVELS.serial : LEVELS.localSerial;
   const common = { prepare: true, readTimeout: APPLY_DEADLINE_MS } as const;
   const quick = { prepare: true, readTimeout: REQUEST_DEADLINE_MS } as const;
+  const write = { ...common, consistency: level[consistency.write], isIdempotent: true };
+  const recordRead = { ...common, consistency: settled, isIdempotent: true };
   const agreed = { ...common, ...(everywhere ? {} : { executionProfile: LOCAL_ONLY }) };
   return {
     read: { ...quick, consistency: level[consistency.read], isIdempotent: true },
     'settled-read': { ...quick, consistency: settled, isIdempotent: true, executionProfile: LOCAL_ONLY },
-    write: { ...common, consistency: level[consistency.write], isIdempotent: true },
+    write,
     'write-everywhere': { ...common, consistency: LEVELS.all, isIdempotent: true },
-    'record-read': { ...common, consistency: settled, isIdempotent: true },
-    claim: { ...common, consistency: level[consistency.write], isIdempotent: true },
-    'claim-read': { ...common, consistency: settled, isIdempotent: true },
+    'record-read': recordRead,
+    claim: write,
+    'claim-read': recordRead,
     conditional: {
       ...agreed,
       consistency: LEVELS.localQuorum,
