@@ -19,6 +19,8 @@ const REANCHOR_AFTER_MS = 12 * 3_600_000;
 const REANCHOR_MS = 36 * 3_600_000;
 /** How often the stream lets due flights go. */
 const STREAM_TICK_MS = 200;
+/** How long flights that were let go may take to be accepted once the stream ends: no later start sends them. */
+const STOP_GRACE_MS = 3_000;
 /** A stream that is later than this (the machine slept) goes on from now instead of catching up. */
 const MAX_STREAM_DELAY_MS = 60_000;
 /** Flights counted again at a start besides those of the last day, so that routes with few flights have their twenty. */
@@ -224,36 +226,35 @@ export class FlightLoader {
   /** Lets the following flights go, each with event time now − publication delay, until the signal aborts. */
   async #stream(): Promise<void> {
     const { clock, timer, report, sides, flightsPerS } = this.#options;
-    const writer = new FlightWriter({
-      sides,
-      loadId: this.#runId(),
-      signal: this.#signal,
-      onAccepted: () => {},
-    });
+    const writer = new FlightWriter({ sides, loadId: this.#runId(), onAccepted: () => {} });
     let pace = this.#newPace();
     report({ event: 'streaming', flightsPerS });
     let noted = 0;
-    while (!this.#signal.aborted) {
-      const untilMs = clock.nowMs() - this.#state.publicationDelayMs;
-      const { next } = this.#state;
-      if (untilMs - eventTimeAtPaceMs(pace, next) > MAX_STREAM_DELAY_MS) pace = this.#newPace();
-      const due = Math.min(dueFlights(pace, next, untilMs), BLOCK_FLIGHTS);
-      if (due > 0) {
-        const page = await this.#pages.read(next, due);
-        const end = next + page.count;
-        const timesMs = eventTimesMs(pace, page, next);
-        writer.offer(this.#builder.rows(page, timesMs), { first: next, end });
-        this.#keep({ next: end, lastEventMs: timesMs.at(-1) ?? this.#state.lastEventMs });
+    try {
+      while (!this.#signal.aborted) {
+        const untilMs = clock.nowMs() - this.#state.publicationDelayMs;
+        const { next } = this.#state;
+        if (untilMs - eventTimeAtPaceMs(pace, next) > MAX_STREAM_DELAY_MS) pace = this.#newPace();
+        const due = Math.min(dueFlights(pace, next, untilMs), BLOCK_FLIGHTS);
+        if (due > 0) {
+          const page = await this.#pages.read(next, due);
+          const end = next + page.count;
+          const timesMs = eventTimesMs(pace, page, next);
+          writer.offer(this.#builder.rows(page, timesMs), { first: next, end });
+          this.#keep({ next: end, lastEventMs: timesMs.at(-1) ?? this.#state.lastEventMs });
+        }
+        if (writer.missed > noted) {
+          noted = writer.missed;
+          report({
+            event: 'note',
+            text: `${noted} rows of the stream were left out: a region does not answer`,
+          });
+        }
+        await timer.sleep(STREAM_TICK_MS, this.#signal);
+        writer.throwIfFailed();
       }
-      if (writer.missed > noted) {
-        noted = writer.missed;
-        report({
-          event: 'note',
-          text: `${noted} rows of the stream were left out: a region does not answer`,
-        });
-      }
-      await timer.sleep(STREAM_TICK_MS, this.#signal);
-      writer.throwIfFailed();
+    } finally {
+      await writer.finish(timer, STOP_GRACE_MS);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Timer } from '@featuremesh/runtime/timer';
 import type { RowBatch, RowSender, SentBatch } from '../mesh/row-sender.ts';
 import type { FlightRows } from './flight-rows.ts';
 
@@ -28,13 +29,16 @@ export class FlightWriter {
   constructor(options: {
     readonly sides: Sides;
     readonly loadId: string;
-    readonly signal: AbortSignal;
+    /** Gives up at once what is under way. */
+    readonly signal?: AbortSignal;
     /** Called in order, when a block and all before it are accepted. */
     readonly onAccepted: (block: { readonly end: number; readonly lastEventMs: number }) => void;
   }) {
     this.#sides = options.sides;
     this.#loadId = options.loadId;
-    this.#signal = AbortSignal.any([options.signal, this.#failure.signal]);
+    const { signal } = options;
+    this.#signal =
+      signal === undefined ? this.#failure.signal : AbortSignal.any([signal, this.#failure.signal]);
     this.#onAccepted = options.onAccepted;
   }
 
@@ -97,6 +101,15 @@ export class FlightWriter {
   async settle(): Promise<void> {
     while (this.#running.size > 0) await Promise.race(this.#running);
     this.#signal.throwIfAborted();
+  }
+
+  /** Resolves when all that was taken is accepted, or has failed, or was given up after `ms`. */
+  async finish(timer: Timer, ms: number): Promise<void> {
+    const settled = new AbortController();
+    const over = timer.sleep(ms, settled.signal);
+    await Promise.race([this.settle().catch(() => undefined), over]);
+    settled.abort();
+    this.#failure.abort();
   }
 
   #run(work: Promise<void>): void {
