@@ -9,6 +9,8 @@ export class CassandraTables {
   readonly #cql: Cql;
   readonly #maxTables: number;
   readonly #lock: SchemaLock;
+  /** Names of tables that every node had made when this process looked. */
+  readonly #made = new Set<string>();
 
   constructor(cql: Cql, maxTables: number, lock: SchemaLock) {
     this.#cql = cql;
@@ -27,8 +29,15 @@ export class CassandraTables {
 
   /** Makes those that are missing. Throws TABLE_LIMIT, having made none, where they would be more than the cluster carries. */
   async ensure(tables: readonly TableRef[]): Promise<void> {
-    if (missingOf(tables, await this.list()).length === 0) return;
-    await this.#lock(async () => {
+    const names = tables.map(nameOfTable);
+    // One that another process is making is listed before all nodes have it.
+    if (missingOf(tables, await this.list()).length > 0) await this.#make(tables);
+    else if (names.some(name => !this.#made.has(name))) await this.#cql.schemaSettles();
+    for (const name of names) this.#made.add(name);
+  }
+
+  #make(tables: readonly TableRef[]): Promise<void> {
+    return this.#lock(async () => {
       const present = await this.list();
       const missing = missingOf(tables, present);
       if (present.length + missing.length > this.#maxTables) {
@@ -46,6 +55,7 @@ export class CassandraTables {
 
   /** Drops a table on all nodes, with its files; nothing happens where there is none. */
   async drop(table: TableRef): Promise<void> {
+    this.#made.delete(nameOfTable(table));
     await this.#lock(() =>
       this.#cql.define(`DROP TABLE IF EXISTS ${this.#cql.keyspace}.${nameOfTable(table)}`),
     );

@@ -17,6 +17,7 @@ import { InFlightGate } from './in-flight-gate.ts';
 import { NextNodePolicy } from './next-node-policy.ts';
 import { NodeWatch, type WatchedClient } from './node-watch.ts';
 import { dataCentresOf, RegionRoutingPolicy } from './routing-policies.ts';
+import { untilSchemaAgrees } from './schema-agreement.ts';
 import { SpeculateReads } from './speculate-reads.ts';
 
 const LEVELS = types.consistencies;
@@ -26,10 +27,6 @@ export interface Call {
   readonly as: CallClass;
   readonly expired: AbortSignal;
 }
-
-/** How long nodes may take to agree on a change of the schema, and how often they are asked. */
-const AGREEMENT_TIMEOUT_MS = 20_000;
-const AGREEMENT_POLL_MS = 30;
 
 /** Where Cassandra listens unless told otherwise. */
 const DEFAULT_PORT = 9_042;
@@ -41,11 +38,6 @@ const RECONNECT_LONGEST_MS = 2_000;
 /** Statements prepared per client: seven of each table, and those of the records. */
 const STATEMENTS_PER_TABLE = 7;
 const OTHER_STATEMENTS = 64;
-
-/** Documented by the driver, and missing in its types: true where all nodes that are up have one version of the schema. */
-interface SchemaAgreement {
-  checkSchemaAgreement(): Promise<boolean>;
-}
 
 /** The same bytes as the driver takes them. */
 export function bufferOf(bytes: Uint8Array): Buffer {
@@ -186,15 +178,18 @@ export class Cql {
     return this.#client.execute(statement, [...values], options);
   }
 
-  /** Changes the schema; resolves when all nodes that are up agree on it. Rejects with STORE_UNAVAILABLE where they do not in time. */
+  /** Changes the schema; resolves when all nodes that are up have made the change. Rejects with STORE_UNAVAILABLE where they have not in time. */
   async define(statement: string): Promise<void> {
-    await this.#client.execute(statement, [], { prepare: false, readTimeout: 0 });
-    // The driver looks every half second and goes on where it found no agreement; a table is used as soon as it is made.
-    for (let waitedMs = 0; waitedMs < AGREEMENT_TIMEOUT_MS; waitedMs += AGREEMENT_POLL_MS) {
-      if (await (this.#client.metadata as unknown as SchemaAgreement).checkSchemaAgreement()) return;
-      await this.#timer.sleep(AGREEMENT_POLL_MS);
-    }
-    throw new ProblemError(problem('STORE_UNAVAILABLE', 'the nodes of Cassandra do not agree on the schema'));
+    const { info } = await this.#client.execute(statement, [], { prepare: false, readTimeout: 0 });
+    if (!(await untilSchemaAgrees(this.#client, this.#timer, info.queriedHost)))
+      throw new ProblemError(
+        problem('STORE_UNAVAILABLE', 'the nodes of Cassandra do not agree on the schema'),
+      );
+  }
+
+  /** Waits until all nodes that are up have made what others changed, as far as they do in time. */
+  async schemaSettles(): Promise<void> {
+    await untilSchemaAgrees(this.#client, this.#timer);
   }
 
   /**
