@@ -109,13 +109,17 @@ class Promised {
   }
 }
 
+function progressOf(store: Store, slot: number): Promise<number> {
+  return store.watermark(ownWatermark(slot, 'e1'));
+}
+
 async function crashEverywhere({ points, twice, open, given, leaseMs }: Place): Promise<void> {
   const store = await open();
   const promised = new Promised();
   const issued = new Set<string>();
   // The steps of a replay in flight, what was accepted since the log was last read to its end, and what was in flight of that.
   let mostAgain = 0;
-  const progress = (slot: number): Promise<number> => store.watermark(ownWatermark(slot, 'e1'));
+  const progress = (slot: number): Promise<number> => progressOf(store, slot);
   let aheadMs = 0;
   for (const point of points) {
     const slot = point.startsWith('takeover') ? DEAD_SLOT : SLOT;
@@ -151,6 +155,7 @@ async function crashEverywhere({ points, twice, open, given, leaseMs }: Place): 
       if (point !== 'takeover/leased') expect(await progress(slot), where).toBeGreaterThan(before);
     }
   }
+  await store.close();
   const clock = {
     ...systemClock,
     nowMs: () => Date.now() + aheadMs,
@@ -165,14 +170,13 @@ async function crashEverywhere({ points, twice, open, given, leaseMs }: Place): 
   projector.start();
   for (const slot of [SLOT, DEAD_SLOT])
     await expect
-      .poll(() => progress(slot), { timeout: 30_000 })
+      .poll(() => progressOf(region.store, slot), { timeout: 30_000 })
       .toBe(await region.log.lastSequence({ kind: 'own', slot }));
-  expect(await promised.missing(store)).toBe(0);
+  expect(await promised.missing(region.store)).toBe(0);
   const again = await region.write('crash', writerBatch(SLOT, 0));
   expect(again).toMatchObject({ accepted: WRITER_BATCH_ROWS, online: 'APPLIED' });
   await projector.stop();
   await region.stop();
-  await store.close();
 }
 
 test('LMDB: killed at every named point, at some twice in a row, nothing is lost, little is applied again, and it goes on', async () => {

@@ -70,7 +70,10 @@ export class LmdbOnlineStore implements OnlineStore, RowVisits, StampBounds {
     this.#idempotencyTimes = root.openDB({ name: 'idempotency_times', encoding: 'json' });
   }
 
-  /** Opens or creates the environment in folder `path`. Throws a ProblemError STORE_UNAVAILABLE where that fails, CORRUPT_DATA for a damaged file. */
+  /**
+   * Opens or creates the environment in folder `path`. Throws a ProblemError STORE_UNAVAILABLE where that fails, CORRUPT_DATA for a damaged file.
+   * A process opens it once: of two openings, one that makes or first touches a table stands still for ever while a step of the other runs.
+   */
   static open(options: LmdbOnlineStoreOptions): LmdbOnlineStore {
     return guarded(() => {
       mkdirSync(options.path, { recursive: true });
