@@ -20,7 +20,8 @@ export async function freePort(): Promise<number> {
   throw new Error(`of ${TRIES} ports between ${FIRST} and ${LAST} none is free`);
 }
 
-function isFree(port: number): Promise<boolean> {
+/** True where nobody listens on the port of the loopback now. */
+export function isFree(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const server = createServer();
     server.once('error', () => resolve(false));

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isAlive } from '@featuremesh/runtime/process-identity';
 import { systemTimer } from '@featuremesh/runtime/timer';
+import { freePort, isFree } from '../../ports/free-port.ts';
 import { LocalCassandra } from '../local-cassandra.ts';
 import type { LocalClusterPlan } from '../node-layout.ts';
 
@@ -94,19 +94,7 @@ async function endAbandoned(): Promise<void> {
 /** Ports that nobody holds now, on loopback; the third is followed by a free one for the second node. */
 async function freePorts(): Promise<[number, number, number]> {
   for (;;) {
-    const ports = await Promise.all([freePort(0), freePort(0), freePort(0)]);
-    if ((await freePort(ports[2] + 1)) !== 0) return ports;
+    const ports: [number, number, number] = [await freePort(), await freePort(), await freePort()];
+    if (await isFree(ports[2] + 1)) return ports;
   }
-}
-
-/** The port, or one of the system's choice for 0; 0 where it is taken. */
-function freePort(port: number): Promise<number> {
-  return new Promise(resolve => {
-    const server = createServer();
-    server.on('error', () => resolve(0));
-    server.listen(port, '127.0.0.1', () => {
-      const found = (server.address() as AddressInfo).port;
-      server.close(() => resolve(found));
-    });
-  });
 }

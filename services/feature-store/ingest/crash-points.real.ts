@@ -119,13 +119,12 @@ async function crashEverywhere({ points, twice, open, given, leaseMs }: Place): 
   const issued = new Set<string>();
   // The steps of a replay in flight, what was accepted since the log was last read to its end, and what was in flight of that.
   let mostAgain = 0;
-  const progress = (slot: number): Promise<number> => progressOf(store, slot);
   let aheadMs = 0;
   for (const point of points) {
     const slot = point.startsWith('takeover') ? DEAD_SLOT : SLOT;
     for (const turn of twice.includes(point) ? [1, 2] : [1]) {
       await promised.log(slot);
-      const before = await progress(slot);
+      const before = await progressOf(store, slot);
       const writer = new SpawnedWriter({
         ...{
           brokerUrl: broker.url,
@@ -152,7 +151,7 @@ async function crashEverywhere({ points, twice, open, given, leaseMs }: Place): 
       mostAgain =
         REPLAY_STEPS_IN_FLIGHT * TAIL_ROWS + (writer.acknowledged.size + WRITERS) * WRITER_BATCH_ROWS;
       // What comes before a tail is touched cannot move it; the next process, which ends elsewhere, does.
-      if (point !== 'takeover/leased') expect(await progress(slot), where).toBeGreaterThan(before);
+      if (point !== 'takeover/leased') expect(await progressOf(store, slot), where).toBeGreaterThan(before);
     }
   }
   await store.close();
